@@ -1,0 +1,61 @@
+"""What a meta-predictor is: it learns from past sweeps and, told what a running sweep has shown, says how trials end.
+
+The two steps are apart because they cost differently: `Predictor.fit` and `update` train a network now and then,
+`Predictor.condition` folds in the few hundred observations of one sweep, and `Posterior.predict` is a look-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, Self, runtime_checkable
+
+from metahp.types import Prediction, Sweep, SweepHistory, Trial
+
+
+@runtime_checkable
+class Posterior(Protocol):
+    """What is believed about one sweep, given the past sweeps and its own observations."""
+
+    def predict(self, trials: Sequence[Trial], steps: Sequence[int]) -> Prediction:
+        """The metric of each trial at its step.
+
+        Args:
+            trials: n trials of the sweep's space. One with an empty curve is a configuration not yet started; a
+                curve is taken into account whether or not the posterior was conditioned on it.
+            steps: n steps, counted from 1.
+
+        Returns:
+            n independent distributions in the metric's own unit and direction, in the order of ``trials``.
+        """
+        ...
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """Learns over the trials of many sweeps; implementations are deterministic for a seed and their data."""
+
+    def fit(self, history: Sequence[SweepHistory]) -> None:
+        """Learn from scratch from truncated, diverged and finished curves alike; an empty history is legal."""
+        ...
+
+    def update(self, history: Sequence[SweepHistory]) -> None:
+        """Go on learning: ``history`` holds new sweeps, and grown versions of sweeps seen before (same sweep_id)."""
+        ...
+
+    def condition(self, sweep: Sweep, trials: Sequence[Trial]) -> Posterior:
+        """Fold in what ``sweep`` has shown so far; works (on a prior) also before any `fit`."""
+        ...
+
+    def save(self, directory: Path) -> None:
+        """Write everything needed by `load` into an existing empty directory; JSON and arrays, never pickle."""
+        ...
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """The predictor that `save` wrote.
+
+        Raises:
+            StoreError: the directory does not hold such a predictor, or one of another version.
+        """
+        ...
