@@ -267,7 +267,7 @@ def _check_step(kind: str, lower: float, upper: float, step: float) -> None:
     if not math.isclose(steps, round(steps), rel_tol=1e-9, abs_tol=1e-9):
         last = lower + math.floor(steps) * step
         raise SearchSpaceError(
-            f"{kind} needs upper = lower + k * step, got [{lower}, {upper}] by {step}; upper={last}?"
+            f"{kind} needs upper = lower + k * step, got [{lower}, {upper}] by {step}; try upper={last:g}"
         )
 
 
