@@ -97,13 +97,15 @@ class LearningCurve:
             if after <= before:
                 raise RecordError(
                     f"LearningCurve needs strictly increasing steps, got {after} after {before}; "
-                    "LearningCurve.of() sorts and keeps the last value of each step"
+                    "LearningCurve.of() sorts and keeps the first value of each step"
                 )
 
     @classmethod
     def of(cls, points: Iterable[tuple[int, float] | tuple[int, float, float]]) -> LearningCurve:
-        """A curve from ``(step, value)`` or ``(step, value, elapsed_s)``: any order, the last of a step counts."""
-        by_step = {int(point[0]): Measurement(int(point[0]), *map(float, point[1:])) for point in points}
+        """A curve from ``(step, value)`` or ``(step, value, elapsed_s)``: any order, the first of a step counts."""
+        by_step: dict[int, Measurement] = {}
+        for step, *rest in points:
+            by_step.setdefault(int(step), Measurement(int(step), *map(float, rest)))
         return cls(tuple(by_step[step] for step in sorted(by_step)))
 
     def __len__(self) -> int:

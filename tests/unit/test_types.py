@@ -23,10 +23,10 @@ from metahp.types import (
 SPACE = SearchSpace({"x": Float(0, 1)})
 
 
-def test_a_curve_from_unordered_points_with_doubles_keeps_the_last_of_each_step():
+def test_a_curve_from_unordered_points_with_doubles_keeps_the_first_of_each_step():
     curve = LearningCurve.of([(3, 0.3), (1, 0.1, 2.0), (3, 0.4)])
     assert curve.steps.tolist() == [1, 3]
-    assert curve.values.tolist() == [0.1, 0.4]
+    assert curve.values.tolist() == [0.1, 0.3]
     assert curve.elapsed_s[0] == 2.0
     assert math.isnan(curve.elapsed_s[1])
     assert curve.last_step == 3

@@ -1,0 +1,35 @@
+"""Settings and fixtures that all tests share."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Before anything imports Ray or TensorFlow: no dashboard token file, no usage report, no banner.
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+# Shared machines are slow now and then: a deadline would fail a test for its neighbour's sake.
+settings.register_profile("metahp", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("metahp")
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Recorded learning curves that lie beside the project, not in it; a test that needs them skips without them."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("needs the recorded learning curves in ../shared/data, which are not part of the project")
+    return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """State files (spools, logs) of a test never reach the user's own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+    yield
