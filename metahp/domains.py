@@ -66,10 +66,13 @@ class Float:
         return (value - self.lower) / (self.upper - self.lower)
 
     def contains(self, value: Any) -> bool:
-        """Whether ``value`` is legal (a multiple of the step up to rounding, where there is one)."""
-        if not _is_number(value) or not self.lower <= value <= self.upper:
+        """Whether ``value`` is legal, up to rounding: Ray Tune draws 3 * 0.1 where the upper bound is 0.3."""
+        if not _is_number(value):
             return False
-        return self.step is None or math.isclose(self._at(round((value - self.lower) / self.step)), value, rel_tol=1e-9)
+        nearest = min(max(float(value), self.lower), self.upper)
+        if self.step is not None:
+            nearest = self._at(round((nearest - self.lower) / self.step))
+        return math.isclose(nearest, value, rel_tol=1e-9)
 
     def _count(self) -> int:
         step = self.step or 1.0

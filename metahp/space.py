@@ -280,11 +280,16 @@ def _option_of(node: Conditional, value: Any, key: str) -> int:
     if not fitting:
         raise SearchSpaceError(f"{key!r} fits none of its {len(node.options)} options, got {value!r}")
 
-    def surplus(index: int) -> int:
-        option = node.options[index]
-        return len(value) - len(option.items) if isinstance(option, Group) else 0
+    return min(fitting, key=lambda index: _surplus(node.options[index], value))
 
-    return min(fitting, key=surplus)
+
+def _surplus(node: Node, value: Any) -> int:
+    """How many keys of ``value``, which fits ``node``, the node does not name, at any depth."""
+    if isinstance(node, Conditional):
+        return min(_surplus(option, value) for option in node.options if _fits(option, value))
+    if isinstance(node, Group):
+        return len(value) - len(node.items) + sum(_surplus(sub, value[key]) for key, sub in node.items)
+    return 0
 
 
 def _fits(node: Node, value: Any) -> bool:

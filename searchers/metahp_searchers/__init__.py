@@ -1,1 +1,13 @@
-"""TODO."""
+"""MetaHP on Ray Tune.
+
+==================  ====================================================================================
+`MetaSearch`        a searcher that has seen every sweep of the store
+`MetaScheduler`     a scheduler that stops trials which will not win
+`StoreCallback`     records the results of any Tune run, also one that knows nothing of MetaHP
+`from_tune`         Tune's ``param_space`` as a `metahp.space.SearchSpace`; `to_tune` is the way back
+==================  ====================================================================================
+"""
+
+from metahp_searchers.ray_space import from_tune, to_tune
+
+__all__ = ["from_tune", "to_tune"]
