@@ -1,0 +1,101 @@
+"""What counts of a trial that was started more than once: the effective curve.
+
+A trial runs in *attempts*: it crashes and starts again, from a checkpoint or from nothing, or it is paused and goes on.
+**A report of step s in attempt a counts if no later attempt began at or before s**, where an attempt begins at its
+smallest reported step. So a crash with a checkpoint keeps what was reported up to the checkpoint, a restart from
+nothing hides everything before it, a pause hides nothing, and an attempt that has not reported yet hides nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from metahp.store import rows
+from metahp.store.rows import TrialEvent
+from metahp.types import Config, LearningCurve, Measurement, Trial, TrialStatus
+
+EVENT_COLUMNS = ("sweep_id", "trial_id", "attempt", "event", "config_json")
+RESULT_COLUMNS = ("sweep_id", "trial_id", "attempt", "step", "objective", "time_total_s")
+
+
+class TrialBook:
+    """All trials of one sweep, kept up to date row by row; rows come in the order in which they were written."""
+
+    def __init__(self) -> None:
+        self._pages: dict[str, _Page] = {}
+
+    def add_event(self, row: Mapping[str, Any]) -> None:
+        """Takes in one row of ``trials``."""
+        self._page(row["trial_id"]).add_event(row["attempt"], TrialEvent(row["event"]), row.get("config_json"))
+
+    def add_result(self, row: Mapping[str, Any]) -> None:
+        """Takes in one row of ``results``; the first one with an identity counts."""
+        value = math.nan if row["objective"] is None else row["objective"]
+        elapsed_s = math.nan if row["time_total_s"] is None else row["time_total_s"]
+        self._page(row["trial_id"]).add_result(row["attempt"], Measurement(row["step"], value, elapsed_s))
+
+    def attempt(self, trial_id: str) -> int:
+        """The newest attempt of a trial, 0 if it was never started."""
+        return self._pages[trial_id].newest if trial_id in self._pages else 0
+
+    def reported(self, trial_id: str, step: int) -> Measurement | None:
+        """What the newest attempt of a trial reported at a step, or None."""
+        page = self._pages.get(trial_id)
+        return page.attempts.get(page.newest, {}).get(step) if page else None
+
+    def trials(self) -> tuple[Trial, ...]:
+        """Every trial that was started, in the order of first mention."""
+        return tuple(page.trial(trial_id) for trial_id, page in self._pages.items() if page.config_json is not None)
+
+    def _page(self, trial_id: str) -> _Page:
+        return self._pages.setdefault(trial_id, _Page())
+
+
+@dataclass
+class _Page:
+    """One trial: its measurements by attempt and step."""
+
+    newest: int = 0
+    status: TrialStatus = TrialStatus.PENDING
+    config_json: str | None = None
+    attempts: dict[int, dict[int, Measurement]] = field(default_factory=dict)
+    _config: Config | None = None
+    _trial: Trial | None = None
+
+    def add_event(self, attempt: int, event: TrialEvent, config_json: str | None) -> None:
+        self._trial = None
+        if attempt < self.newest:
+            return  # a late word of an attempt that has a successor
+        self.newest = attempt
+        self.status = event.status
+        if config_json is not None:  # population-based training changes the configuration between attempts
+            self.config_json, self._config = config_json, None
+
+    def add_result(self, attempt: int, measurement: Measurement) -> None:
+        self._trial = None
+        self.newest = max(self.newest, attempt)
+        self.attempts.setdefault(attempt, {}).setdefault(measurement.step, measurement)
+
+    def trial(self, trial_id: str) -> Trial:
+        if self._trial is None:
+            if self._config is None:
+                self._config = rows.config_of(self.config_json or "{}")
+            curve = LearningCurve(tuple(effective(self.attempts)))
+            self._trial = Trial(trial_id, self._config, curve, self.status)
+        return self._trial
+
+
+def effective(attempts: Mapping[int, Mapping[int, Measurement]]) -> Iterable[Measurement]:
+    """The measurements that count, by step.
+
+    Args:
+        attempts: per attempt, its measurements by step.
+    """
+    kept: dict[int, Measurement] = {}
+    for _, points in sorted(attempts.items()):
+        begin = min(points, default=math.inf)
+        kept = {step: m for step, m in kept.items() if step < begin} | dict(points)
+    return (kept[step] for step in sorted(kept))

@@ -1,0 +1,172 @@
+"""History from elsewhere: what of a list of trials can be recorded, and what not and why."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid5
+
+from metahp.errors import MetaHPError, RecordError
+from metahp.space import SearchSpace
+from metahp.store import codec
+from metahp.store.redaction import redact
+from metahp.store.rows import MAX_STEP, TrialEvent
+from metahp.store.writer import SweepWriter
+from metahp.types import Config, Measurement, Mode, Sweep, TaskValue, Trial, TrialStatus, parse_mode
+
+_NAMESPACE = UUID("6f0c2f0e-6c8e-5b0e-9a53-5d1f6f1c7a11")
+_KEYS = {"config", "curve", "status"}
+_ENDS = (TrialEvent.PAUSED, TrialEvent.COMPLETED, TrialEvent.STOPPED, TrialEvent.ERRORED)
+_EVENTS = {event.status: event for event in _ENDS}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Something that was not imported.
+
+    Attributes:
+        trial: its position in the list, from 0.
+        reason: why.
+    """
+
+    trial: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did.
+
+    Attributes:
+        sweep_id: where it went.
+        trials: number of new trials.
+        measurements: number of new measurements.
+        known: number of measurements that were there before.
+        refused: the trials and measurements that could not be placed.
+    """
+
+    sweep_id: str
+    trials: int = 0
+    measurements: int = 0
+    known: int = 0
+    refused: tuple[Refusal, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [f"{self.trials} new trials, {self.measurements} new measurements, {self.known} known before"]
+        reasons = Counter(refusal.reason for refusal in self.refused)
+        lines += [f"refused {count}×: {reason}" for reason, count in reasons.most_common()]
+        return "\n".join(lines)
+
+
+@dataclass
+class ImportedTrial:
+    """A trial that can be recorded."""
+
+    trial_id: str
+    config: Config
+    end: TrialEvent | None
+    curve: list[Measurement] = field(default_factory=list)
+
+    def adds_to(self, known: Trial | None) -> bool:
+        """Whether it brings anything that ``known`` lacks."""
+        if known is None:
+            return True
+        return self._is_news(known) or not {m.step for m in self.curve} <= {m.step for m in known.curve.measurements}
+
+    def record(self, writer: SweepWriter, known: Trial | None) -> int:
+        """Writes what ``known`` lacks; returns the number of new measurements."""
+        if known is None:
+            writer.start_attempt(self.trial_id, self.config)
+        added = sum(writer.record(self.trial_id, measurement) for measurement in self.curve)
+        if self.end is not None and (known is None or self._is_news(known)):
+            writer.record_event(self.trial_id, self.end)
+        return added
+
+    def _is_news(self, known: Trial) -> bool:
+        return self.end is not None and self.end.status is not known.status
+
+
+def imported_sweep(
+    name: str,
+    space: SearchSpace,
+    metric: str,
+    mode: str,
+    task: Mapping[str, TaskValue] | None,
+    max_step: int | None,
+) -> Sweep:
+    """The sweep that imported trials belong to; its id follows from what it is, so importing again finds it."""
+    content = codec.dumps([name, space.identity, metric, str(parse_mode(mode)), dict(task or {})])
+    return Sweep(str(uuid5(_NAMESPACE, content)), space, metric, Mode(mode), max_step, dict(task or {}), name)
+
+
+def check_trials(sweep: Sweep, trials: Sequence[Mapping[str, Any]]) -> tuple[list[ImportedTrial], list[Refusal]]:
+    """Sorts out what can be recorded, trial by trial and measurement by measurement."""
+    good, refused = [], []
+    for position, given in enumerate(trials):
+        try:
+            trial = _trial(sweep, position, given)
+        except (MetaHPError, ValueError, TypeError) as problem:
+            refused.append(Refusal(position, str(problem)))
+            continue
+        good.append(trial)
+        refused += [Refusal(position, reason) for reason in _fill(trial, given["curve"])]
+    return good, refused
+
+
+def record_trials(writer: SweepWriter, trials: Sequence[ImportedTrial], refused: Sequence[Refusal]) -> ImportReport:
+    """Writes what is new of the trials."""
+    known = {trial.trial_id: trial for trial in writer.history().trials}
+    added = sum(trial.record(writer, known.get(trial.trial_id)) for trial in trials)
+    return ImportReport(
+        writer.sweep.sweep_id,
+        trials=sum(trial.trial_id not in known for trial in trials),
+        measurements=added,
+        known=sum(len(trial.curve) for trial in trials) - added,
+        refused=tuple(refused),
+    )
+
+
+def _trial(sweep: Sweep, position: int, given: Mapping[str, Any]) -> ImportedTrial:
+    if not isinstance(given, Mapping) or not {"config", "curve"} <= set(given) <= _KEYS:
+        raise RecordError(f"a trial needs 'config' and 'curve', and may have 'status'; got {_keys_of(given)}")
+    if isinstance(given["curve"], str | Mapping) or not hasattr(given["curve"], "__iter__"):
+        raise RecordError(f"a curve is a list of (step, value, seconds), got {given['curve']!r:.100}")
+    list(sweep.space.assignments(given["config"]))  # a configuration outside the space teaches nothing about it
+    status = TrialStatus(given.get("status", TrialStatus.COMPLETED))
+    identity = codec.digest(codec.dumps(redact(dict(given["config"]), sweep.space.root)))
+    return ImportedTrial(f"{position:06d}-{identity[:12]}", given["config"], _EVENTS.get(status))
+
+
+def _keys_of(given: Any) -> str:
+    return f"the keys {sorted(map(str, given))}" if isinstance(given, Mapping) else f"{given!r:.100}"
+
+
+def _fill(trial: ImportedTrial, curve: Sequence[Any]) -> Iterator[str]:
+    """Adds the good points of a curve; yields why the others are refused."""
+    steps: set[int] = set()
+    for point in curve:
+        try:
+            measurement = _measurement(point)
+        except (MetaHPError, ValueError, TypeError, OverflowError) as problem:
+            yield str(problem)
+            continue
+        if measurement.step in steps:
+            yield f"step {measurement.step} comes twice; the first is kept"
+            continue
+        steps.add(measurement.step)
+        trial.curve.append(measurement)
+
+
+def _measurement(point: Any) -> Measurement:
+    if isinstance(point, str) or len(point) not in (2, 3):
+        raise RecordError(f"a point of a curve is (step, value) or (step, value, seconds), got {point!r:.100}")
+    step, value, seconds = (*point, math.nan)[:3]
+    number, elapsed_s = codec.as_number(value), codec.as_number(seconds)
+    if isinstance(value, bool) or number is None:
+        raise RecordError(f"the value of a point must be a number, got {value!r:.100}")
+    if codec.as_number(step) is None or step != int(step) or not 1 <= step <= MAX_STEP:
+        raise RecordError(f"a step is a whole number from 1, got {step!r:.100}")
+    return Measurement(int(step), number, math.nan if elapsed_s is None else elapsed_s)

@@ -1,0 +1,82 @@
+"""The three tables of a store, as Arrow schemas. Every table is only ever appended to.
+
+=========== ==================================================================================================
+`sweeps`    one row per opening and closing of a sweep by a driver; the newest row of a sweep counts
+`trials`    one row per event in the life of a trial; the configuration comes with each start
+`results`   one row per report, identified by ``(sweep_id, trial_id, attempt, step)``
+=========== ==================================================================================================
+
+``spool_id`` names the driver run that wrote a row and ``spool_seq`` counts its rows of that table from 1 without a
+gap. Order never depends on clocks. Columns may be added in later versions: readers ignore columns they do not know and
+take null for those that are missing. A golden store of every released version is kept in the tests.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+Table = Literal["sweeps", "trials", "results"]
+
+_TIME = pa.timestamp("us", tz="UTC")
+_NUMBERS = pa.map_(pa.string(), pa.float64())
+_TEXTS = pa.map_(pa.string(), pa.string())
+_ORIGIN = [
+    ("schema_version", pa.int16()),
+    ("spool_id", pa.string()),
+    ("spool_seq", pa.int64()),
+]
+
+TABLES: dict[Table, pa.Schema] = {
+    "sweeps": pa.schema(
+        [
+            ("sweep_id", pa.string()),
+            ("name", pa.string()),
+            ("metric", pa.string()),
+            ("mode", pa.string()),  # min | max
+            ("max_step", pa.int64()),  # null where not known beforehand
+            ("space_json", pa.string()),
+            ("task_json", pa.string()),
+            ("searcher", pa.string()),
+            ("scheduler", pa.string()),
+            ("metahp_version", pa.string()),
+            ("created_at", _TIME),  # of the row
+            ("state", pa.string()),  # running, or what the driver gave when it closed the sweep
+            *_ORIGIN,
+        ]
+    ),
+    "trials": pa.schema(
+        [
+            ("sweep_id", pa.string()),
+            ("trial_id", pa.string()),
+            ("attempt", pa.int32()),  # counted from 1; 0 for events before the first start
+            ("event", pa.string()),  # see TrialEvent
+            ("config_num", _NUMBERS),  # the configuration, flattened: numbers
+            ("config_cat", _TEXTS),  # everything else, as text
+            ("config_json", pa.string()),  # the whole configuration, see codec.py; null if the event brought none
+            ("config_hash", pa.string()),  # SHA-256 of config_json
+            ("error_text", pa.string()),
+            ("created_at", _TIME),
+            *_ORIGIN,
+        ]
+    ),
+    "results": pa.schema(
+        [
+            ("sweep_id", pa.string()),
+            ("trial_id", pa.string()),
+            ("attempt", pa.int32()),
+            ("step", pa.int64()),
+            ("objective", pa.float64()),  # null where the metric was missing in the report
+            ("objective_state", pa.string()),  # ok | nan | +inf | -inf | missing
+            ("metrics", _NUMBERS),  # all numbers of the report
+            ("extras_json", pa.string()),  # the rest of the report, or null
+            ("time_total_s", pa.float64()),  # seconds of training since the trial's start, NaN where unknown
+            ("done", pa.bool_()),
+            ("ingested_at", _TIME),
+            *_ORIGIN,
+        ]
+    ),
+}

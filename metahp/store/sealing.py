@@ -1,0 +1,146 @@
+"""Publishing: copies what a spool accepted into segments, while the driver runs and after it died."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+from metahp.errors import StoreError
+from metahp.store.schema import TABLES, Table
+from metahp.store.segments import Segments
+from metahp.store.spool import Spool, spool_files
+
+SEAL_ROWS = 1_000  # publish as soon as so many rows wait ...
+SEAL_S = 2.0  # ... and in any case this often
+MANY_SEGMENTS = 64  # of a sweep that runs, before they are merged
+MAX_ROWS = 50_000  # of one segment: keeps its memory at some 100 MB
+
+_log = logging.getLogger(__name__)
+
+Tables = dict[Table, Segments]
+
+
+class Sealer:
+    """A thread that publishes the rows of one spool as they come."""
+
+    def __init__(self, spool: Spool, tables: Tables, *, period_s: float = SEAL_S) -> None:
+        self._spool = spool
+        self._tables = tables
+        self._period_s = period_s
+        self._sealing = threading.Lock()
+        self._wake, self._over = threading.Event(), threading.Event()
+        self._waiting = 0
+        self._complained = False
+        self._thread = threading.Thread(target=self._run, name=f"metahp-seal-{spool.spool_id}", daemon=True)
+        self._thread.start()
+
+    def appended(self) -> None:
+        """Counts one more row."""
+        self._waiting += 1
+        if self._waiting >= SEAL_ROWS:
+            self._wake.set()
+
+    def seal(self) -> None:
+        """Publishes everything accepted so far.
+
+        Raises:
+            StoreError: the store refuses; the rows stay in the spool.
+        """
+        with self._sealing:
+            taken, self._waiting = self._waiting, 0
+            try:
+                publish(self._spool, self._tables)
+            except BaseException:
+                self._waiting += taken
+                raise
+
+    def stop(self) -> None:
+        """Ends the thread after a last attempt to publish; what remains is published by the next driver."""
+        self._over.set()
+        self._wake.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            self._wake.wait(self._period_s)
+            self._wake.clear()
+            try:
+                if self._waiting:
+                    self.seal()
+                self._complained = False
+            except Exception as problem:  # whatever it is, rows are safe in the spool and the next turn tries again
+                if not self._complained:
+                    _log.warning("results are accepted but not yet published, trying again: %s", problem)
+                self._complained = True
+
+
+def publish(spool: Spool, tables: Tables, *, merge_above: int = MANY_SEGMENTS) -> None:
+    """Publishes the rows of a spool that no good segment holds yet.
+
+    Args:
+        spool: whose rows.
+        tables: where to.
+        merge_above: more segments than this that could be one are merged.
+    """
+    for table in TABLES:  # sweeps before trials before results: a reader never sees a result of an unknown trial
+        segments, last = tables[table], spool.last(table)
+        for first, end in _missing(segments, spool.spool_id, last):
+            segments.write(spool.spool_id, spool.arrow(table, first, end))
+        for first, end in _chunks(1, last):
+            within = [s for s in segments.cover(spool.spool_id) if first <= s.first and s.last <= end]
+            if len(within) > merge_above:
+                segments.merge(spool.spool_id, within[0].first, within[-1].last)
+
+
+def finish(spool: Spool, tables: Tables) -> None:
+    """Publishes everything in few segments, checks that it is there, and removes the spool.
+
+    Raises:
+        StoreError: the store refuses; the spool stays for the next driver.
+    """
+    try:
+        publish(spool, tables, merge_above=1)
+        for table in TABLES:
+            if _missing(tables[table], spool.spool_id, spool.last(table)):
+                raise StoreError(f"some rows of {spool.path} could not be read back; they stay there")
+            tables[table].tidy(spool.spool_id)
+    except BaseException:
+        spool.close()
+        raise
+    spool.remove()
+
+
+def recover(directory: Path, tables: Tables) -> list[Path]:
+    """Publishes and removes the spools of dead drivers.
+
+    Returns:
+        the spools that remain because their drivers are alive.
+
+    Raises:
+        StoreError: the store refuses.
+    """
+    alive = []
+    for path in spool_files(directory):
+        try:
+            spool = Spool.adopt(path)
+        except StoreError as problem:
+            _log.warning("a spool left by an earlier driver is not readable and stays as it is: %s", problem)
+            continue
+        if spool is None:
+            alive.append(path)
+        else:
+            finish(spool, tables)
+    return alive
+
+
+def _missing(segments: Segments, spool_id: str, last: int) -> list[tuple[int, int]]:
+    gaps = [(hole.first, hole.last) for hole in segments.holes(spool_id)]
+    cover = segments.cover(spool_id)
+    gaps.append(((cover[-1].last if cover else 0) + 1, last))
+    return [chunk for first, end in gaps for chunk in _chunks(first, end)]
+
+
+def _chunks(first: int, last: int) -> list[tuple[int, int]]:
+    return [(start, min(start + MAX_ROWS - 1, last)) for start in range(first, last + 1, MAX_ROWS)]

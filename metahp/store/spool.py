@@ -1,0 +1,229 @@
+"""The spool: what one driver run accepted, safe on the local disk before it says so.
+
+One sqlite file per driver run, with a write-ahead log and ``synchronous=FULL``: when `Spool.append` returns, the rows
+survive ``kill -9`` and, on a disk that honours fsync, a power cut. Rows keep their ids for ever: they are numbered
+from 1 without a gap (never by AUTOINCREMENT, which burns numbers on refused duplicates), so that a missing stretch of
+published rows can be noticed. A lock beside the file tells whether the driver is alive.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from uuid import UUID, uuid4
+
+import pyarrow as pa
+from filelock import FileLock, Timeout
+
+from metahp.errors import StoreError
+from metahp.store.files import explained, make_directory, network_filesystem, sync
+from metahp.store.rows import Row
+from metahp.store.schema import TABLES, Table
+
+_CREATE = """
+CREATE TABLE IF NOT EXISTS sweeps  (seq INTEGER PRIMARY KEY, identity TEXT UNIQUE, row TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS trials  (seq INTEGER PRIMARY KEY, identity TEXT UNIQUE, row TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS results (seq INTEGER PRIMARY KEY, identity TEXT UNIQUE, row TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row to append.
+
+    Attributes:
+        table: where to.
+        row: its columns.
+        identity: an identity that the table must not hold twice, or None.
+    """
+
+    table: Table
+    row: Row
+    identity: str | None = None
+
+
+class Spool:
+    """The open spool of one driver run; safe to use from several threads.
+
+    Use `create` or `adopt`.
+    """
+
+    def __init__(self, path: Path, lock: FileLock) -> None:
+        self.path = path
+        self.spool_id = path.stem
+        self._owner = lock
+        self._pid = os.getpid()
+        self._mutex = threading.RLock()
+        with explained("open the spool", path):
+            self._connection = _connect(path)
+            self._connection.executescript(_CREATE)
+
+    @classmethod
+    def create(cls, directory: Path) -> Self:
+        """A new spool in ``directory``, owned by this process.
+
+        Raises:
+            StoreError: the directory is on a network file system or cannot be written.
+        """
+        with explained("create a spool", directory):
+            make_directory(directory, 0o700)
+            _refuse_network(directory)
+            path = directory / f"{uuid7()}.db"
+            lock = _lock_of(path)
+            lock.acquire(timeout=0)
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))  # sqlite would follow the umask
+            spool = cls(path, lock)
+            sync(directory)
+            return spool
+
+    @classmethod
+    def adopt(cls, path: Path) -> Self | None:
+        """The spool a dead driver left behind, or None if its driver is alive."""
+        lock = _lock_of(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return None
+        if not path.exists():  # another process published and removed it since we listed the directory
+            _discard(lock)
+            return None
+        try:
+            return cls(path, lock)
+        except StoreError:
+            lock.release()
+            raise
+
+    def append(self, entries: Sequence[Entry]) -> list[bool]:
+        """Adds all entries at once; they are on the disk when this returns.
+
+        Returns:
+            per entry, False if its identity was there already (nothing is changed then).
+
+        Raises:
+            StoreError: the disk refused; none of the entries is added.
+        """
+        with explained("record a result", self.path), self.transaction():
+            return [self._insert(entry) for entry in entries]
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Joins all appends within to one; either all of them are kept or none."""
+        with self._mutex:
+            if self._connection.in_transaction:
+                yield
+                return
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:  # on a full disk sqlite has rolled back already
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _insert(self, entry: Entry) -> bool:
+        text = _checked_json(entry)
+        seq = self.last(entry.table) + 1
+        cursor = self._connection.execute(
+            f"INSERT OR IGNORE INTO {entry.table} VALUES (?, ?, ?)", (seq, entry.identity, text)
+        )
+        return cursor.rowcount == 1
+
+    def last(self, table: Table) -> int:
+        """Number of the newest row, 0 if there is none."""
+        with self._mutex:
+            return int(self._connection.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0])
+
+    def arrow(self, table: Table, first: int, last: int) -> pa.Table:
+        """The rows numbered ``first`` to ``last`` as they are published."""
+        numbered = [
+            {**row, "spool_id": self.spool_id, "spool_seq": first + place}
+            for place, row in enumerate(rows_in(self.path, table, first, last))
+        ]
+        return pa.Table.from_pylist(numbered, schema=TABLES[table])
+
+    def close(self) -> None:
+        """Lets go of the file; it stays for `adopt`."""
+        if os.getpid() != self._pid:
+            return  # a forked child must not unlock what its parent writes
+        with self._mutex:
+            self._connection.close()
+            self._owner.release()
+
+    def remove(self) -> None:
+        """Closes and deletes the spool: everything in it has been published."""
+        with self._mutex:
+            self._connection.close()  # the last connection takes the write-ahead log along
+            self.path.unlink(missing_ok=True)
+            _discard(self._owner)
+
+
+def rows_in(path: Path, table: Table, first: int = 1, last: int = 2**62) -> list[Row]:
+    """Rows of any spool, its driver alive or not."""
+    # A connection of its own: sealing reads thousands of rows while the driver goes on appending.
+    with explained("read the spool", path):
+        connection = _connect(path)
+        try:
+            found = connection.execute(
+                f"SELECT row FROM {table} WHERE seq BETWEEN ? AND ? ORDER BY seq", (first, last)
+            ).fetchall()
+        finally:
+            connection.close()
+    return [json.loads(text) for (text,) in found]
+
+
+def spool_files(directory: Path) -> list[Path]:
+    """All spools in a directory, oldest first."""
+    return sorted(directory.glob("*.db")) if directory.is_dir() else []
+
+
+def uuid7() -> UUID:
+    """A random UUID that starts with the time in ms, so that later ones sort after earlier ones (RFC 9562)."""
+    random = uuid4().int & ((1 << 76) - 1)
+    return UUID(int=(time.time_ns() // 1_000_000) << 80 | 0x7 << 76 | random & ~(0b11 << 62) | 0b10 << 62)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def _checked_json(entry: Entry) -> str:
+    """The row as JSON; a row that could not be published later is refused now, before it is accepted."""
+    try:
+        pa.RecordBatch.from_pylist([entry.row], schema=TABLES[entry.table])
+    except (pa.ArrowException, OverflowError, TypeError, ValueError) as problem:
+        raise StoreError(
+            f"this row does not fit the table {entry.table!r} ({problem}): {entry.row!r:.500}"
+        ) from problem
+    return json.dumps(entry.row, separators=(",", ":"))
+
+
+def _refuse_network(directory: Path) -> None:
+    kind = network_filesystem(directory.resolve())
+    if kind:
+        raise StoreError(
+            f"the spool needs a local disk, but {directory} is on {kind}, where locks and fsync cannot be relied on; "
+            "pass spool_dir= or set XDG_STATE_HOME to a directory on a local disk"
+        )
+
+
+def _lock_of(path: Path) -> FileLock:
+    # Not thread-local: a writer may be closed by another thread than the one that opened it.
+    return FileLock(path.with_suffix(".lock"), mode=0o600, thread_local=False)
+
+
+def _discard(lock: FileLock) -> None:
+    # Unlinked while held: whoever opens the name afterwards finds no spool beside it.
+    Path(lock.lock_file).unlink(missing_ok=True)
+    lock.release()
