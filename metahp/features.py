@@ -1,0 +1,225 @@
+"""Trials as arrays: the only place that knows how configurations and curves become numbers.
+
+=========  =============================================================================
+symbol     meaning
+=========  =============================================================================
+n, c, d    rows (points of curves), configurations (one per trial), columns of the space
+fraction   step / steps of a full training, in ``(0, 1]``
+level      score on the sweep's own scale: 0 where trials usually start, 1 the best seen, never below `FLOOR`
+=========  =============================================================================
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metahp.errors import SearchSpaceError
+from metahp.space import SearchSpace
+from metahp.types import Config, FloatArray, IntArray, LearningCurve, Mode, Sweep, Trial
+
+BoolArray = NDArray[np.bool_]
+
+FLOOR = -0.3
+"""The level of a diverged report. How bad a bad score is says nothing about the good ones."""
+
+SMALLEST_FRACTION = 1e-3
+POINTS_PER_CURVE = 12
+_IMPLAUSIBLE = 1e9  # times the usual magnitude: 1e34 is a failure, a loss of 1e4 among losses of 1 is not
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How a sweep's metric maps to levels: ``value = sign * (offset + spread * level)``, ``spread > 0``."""
+
+    sign: float
+    offset: float
+    spread: float
+
+    def levels(self, values: FloatArray) -> FloatArray:
+        """Levels of the metric's values; NaN, infinite and implausibly large ones become `FLOOR`."""
+        good = np.isfinite(values)
+        levels = (self.sign * np.where(good, values, 0.0) - self.offset) / self.spread
+        return np.where(good & (levels < 1e3), np.maximum(levels, FLOOR), FLOOR)
+
+    def values(self, levels: FloatArray) -> FloatArray:
+        """The metric's values at these levels."""
+        return self.sign * (self.offset + self.spread * levels)
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Points of the unit cube of one space.
+
+    Attributes:
+        space: the space.
+        units: shape ``(c, d)``, float64.
+        active: shape ``(c, d)``, bool: whether the hyperparameter exists in that configuration.
+    """
+
+    space: SearchSpace
+    units: FloatArray
+    active: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+    def __getitem__(self, index: IntArray | slice | Sequence[int]) -> Points:
+        return Points(self.space, self.units[index], self.active[index])
+
+    def configs(self) -> list[dict[str, object]]:
+        """The configurations, decoded."""
+        return [self.space.decode(unit) for unit in self.units]
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """What one sweep has shown: c trials, n rows.
+
+    Attributes:
+        trial_ids: of the trials, c of them.
+        points: their configurations.
+        trial: shape ``(n,)``, int64: which trial a row belongs to.
+        fraction: shape ``(n,)``, float64.
+        level: shape ``(n,)``, float64.
+    """
+
+    trial_ids: tuple[str, ...]
+    points: Points
+    trial: IntArray
+    fraction: FloatArray
+    level: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.level)
+
+    def of_trials(self, chosen: IntArray) -> Observations:
+        """The rows of these trials only."""
+        place = np.full(len(self.points), -1)
+        place[chosen] = np.arange(len(chosen))
+        rows = place[self.trial] >= 0
+        ids = tuple(self.trial_ids[index] for index in chosen)
+        return Observations(
+            ids, self.points[chosen], place[self.trial[rows]], self.fraction[rows], self.level[rows]
+        )
+
+
+def encode(space: SearchSpace, configs: Sequence[Config]) -> Points:
+    """Configurations as points; one that is not legal in ``space`` counts as unknown in every hyperparameter."""
+    try:
+        return Points(space, *space.encode(configs))
+    except SearchSpaceError:
+        encoded = [_encode_one(space, config) for config in configs]
+        return Points(space, *(np.concatenate(part) for part in zip(*encoded, strict=True)))
+
+
+def _encode_one(space: SearchSpace, config: Config) -> tuple[FloatArray, BoolArray]:
+    try:
+        return space.encode([config])
+    except SearchSpaceError:
+        return np.full((1, space.dimension), 0.5), np.zeros((1, space.dimension), bool)
+
+
+def observe(sweep: Sweep, trials: Sequence[Trial], scale: Scale, *, full: int, most_rows: int) -> Observations:
+    """The trials' curves as at most ``most_rows`` rows: every curve thinned, its last point kept.
+
+    Where even the last points are too many, the best and the newest trials stay.
+
+    Args:
+        sweep: the sweep.
+        trials: its trials; those without reports are left out.
+        scale: what levels mean.
+        full: steps of a full training.
+        most_rows: at least 1.
+    """
+    kept = _affordable(trials, scale, most_rows)
+    each = max(1, min(POINTS_PER_CURVE, most_rows // max(len(kept), 1)))
+    rows = [thin(trial.curve.steps, each) for trial in kept]
+    steps = [trial.curve.steps[own] for trial, own in zip(kept, rows, strict=True)]
+    values = [trial.curve.values[own] for trial, own in zip(kept, rows, strict=True)]
+    return Observations(
+        tuple(trial.trial_id for trial in kept),
+        encode(sweep.space, [trial.config for trial in kept]),
+        np.repeat(np.arange(len(kept)), [len(own) for own in rows]).astype(np.int64),
+        fractions(np.concatenate([*steps, np.zeros(0)]), full),
+        scale.levels(np.concatenate([*values, np.zeros(0)])),
+    )
+
+
+def thin(steps: IntArray, most: int) -> IntArray:
+    """Indices of at most ``most`` of the steps: the last one, and others spread evenly over the logarithm."""
+    if len(steps) <= most:
+        return np.arange(len(steps))
+    wanted = np.geomspace(steps[0], steps[-1], most + 1)[1:]
+    return np.unique(np.clip(np.searchsorted(steps, wanted * (1 + 1e-9), side="right") - 1, 0, len(steps) - 1))
+
+
+def fractions(steps: IntArray | FloatArray, full: int) -> FloatArray:
+    """Steps as fractions of a full training."""
+    return np.clip(steps / full, SMALLEST_FRACTION, 1.0)
+
+
+def full_step(sweep: Sweep, trials: Sequence[Trial]) -> int:
+    """Steps of a full training: as declared, or the longest training seen."""
+    return sweep.max_step or max((trial.curve.last_step for trial in trials), default=0) or 1
+
+
+def plausible(values: FloatArray) -> BoolArray:
+    """Which values may be taken at face value: finite, and not billions of times larger than usual."""
+    finite = np.isfinite(values)
+    sizes = np.abs(values[finite & (values != 0)])
+    if not len(sizes):
+        return finite
+    return finite & (np.abs(np.where(finite, values, 0.0)) <= _IMPLAUSIBLE * np.median(sizes))
+
+
+def believable(sweep: Sweep, trials: Sequence[Trial]) -> list[Trial]:
+    """The trials with every implausible value replaced by NaN."""
+    values = [trial.curve.values for trial in trials]
+    good = plausible(np.concatenate([*values, np.zeros(0)]))
+    if good.all():
+        return list(trials)
+    cleaned, start = [], 0
+    for trial, own in zip(trials, values, strict=True):
+        cleaned.append(_masked(trial, good[start : start + len(own)]))
+        start += len(own)
+    return cleaned
+
+
+def _masked(trial: Trial, good: BoolArray) -> Trial:
+    if good.all():
+        return trial
+    points = [
+        (m.step, m.value if fine else math.nan, m.elapsed_s)
+        for m, fine in zip(trial.curve.measurements, good, strict=True)
+    ]
+    return Trial(trial.trial_id, trial.config, LearningCurve.of(points), trial.status)
+
+
+def scale_of(mode: Mode, trials: Sequence[Trial]) -> Scale | None:
+    """The scale on which the median first score is 0 and the best score 1; None where no two scores differ."""
+    signed = [mode.sign * trial.curve.values for trial in trials if len(trial.curve)]
+    scores = np.concatenate([*signed, np.zeros(0)])
+    scores = scores[np.isfinite(scores)]
+    firsts = np.array([values[0] for values in signed if math.isfinite(values[0])])
+    if not len(scores) or scores.max() == scores.min():
+        return None
+    start = float(np.median(firsts if len(firsts) else scores))
+    spread = float(scores.max()) - start
+    if spread <= 1e-6 * (scores.max() - scores.min()):  # nothing ever got better than it started
+        spread = float(scores.max() - scores.min())
+    return Scale(mode.sign, start, spread)
+
+
+def _affordable(trials: Sequence[Trial], scale: Scale, most_rows: int) -> list[Trial]:
+    told = [trial for trial in trials if len(trial.curve)]
+    if len(told) <= most_rows:
+        return told
+    best = [float(scale.levels(trial.curve.values).max()) for trial in told]
+    by_score = sorted(range(len(told)), key=lambda index: -best[index])[: most_rows // 2]
+    newest = [index for index in reversed(range(len(told))) if index not in set(by_score)]
+    return [told[index] for index in sorted(by_score + newest[: most_rows - len(by_score)])]

@@ -1,0 +1,154 @@
+"""The predictor that learns from every sweep.
+
+From data to prediction::
+
+    SweepHistory ── Task ──┬── Vocabulary          which hyperparameters there are, by name and absolute value
+                           ├── Trunk (Keras)       features of configurations, by the likelihood of truncated curves
+                           └── Lesson              each past sweep as a function of configuration and fraction
+    Sweep, trials ──────────── MemoryBelief        "like one of the past sweeps", in this sweep's space
+                           └── SweepPosterior      conditioned on what this sweep has shown, exactly, in NumPy
+
+Past sweeps that share fewer than half of a sweep's hyperparameters are left out; where none is left, the predictor
+says what `PriorPredictor` says. Keras is imported by the first `fit`, `update` or `load` that has something to learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from numpy.typing import NDArray
+
+from metahp.archive import damaged, read_archive, write_archive
+from metahp.errors import SearchSpaceError
+from metahp.features import Observations, Points, Scale
+from metahp.prior_predictor import PriorBelief
+from metahp.space import SearchSpace
+from metahp.surrogate.experience import PastExperience
+from metahp.surrogate.sweep_posterior import SweepPosterior
+from metahp.surrogate.task import Task
+from metahp.surrogate.vocabulary import Vocabulary
+from metahp.types import Sweep, SweepHistory, Trial, parse_mode
+
+if TYPE_CHECKING:
+    from metahp.surrogate.knowledge import Knowledge, SweepKnowledge
+
+KIND = "keras"
+_TABLES = ("trial", "fraction", "level")
+
+
+class KerasPredictor:
+    """Learns over all sweeps; see the module.
+
+    Args:
+        seed: decides the first weights and the order of training.
+    """
+
+    def __init__(self, *, seed: int = 0) -> None:
+        self._seed = seed
+        self._knowledge: Knowledge | None = None
+        self._about: dict[tuple[str, str, str], SweepKnowledge | None] = {}
+
+    def fit(self, history: Sequence[SweepHistory]) -> None:
+        """Learn from scratch; sweeps in which no two scores differ teach nothing and are left out."""
+        self._knowledge = None
+        self.update(history)
+
+    def update(self, history: Sequence[SweepHistory]) -> None:
+        """Go on learning from new sweeps and from grown versions of known ones."""
+        tasks = {own.sweep.sweep_id: task for own in history if (task := Task.of(own)) is not None}
+        self._about.clear()
+        if not tasks:
+            return
+        from metahp.surrogate.knowledge import Knowledge
+
+        known = dict(self._knowledge.tasks) if self._knowledge else {}
+        self._knowledge = Knowledge.learned(known | tasks, self._knowledge, self._seed)
+
+    def condition(self, sweep: Sweep, trials: Sequence[Trial]) -> SweepPosterior:
+        """See `metahp.predictor.Predictor`; before any `fit` it says what `PriorPredictor` says."""
+        about = self._knowing(sweep)
+        if about is None:
+            return SweepPosterior.given(PriorBelief(), None, sweep, trials)
+        return SweepPosterior.given(about.belief, about.scales, sweep, trials)
+
+    def experience(self, sweep: Sweep) -> PastExperience | None:
+        """What past sweeps propose; None where no past sweep shares half of the hyperparameters."""
+        about = self._knowing(sweep)
+        return PastExperience(sweep, about.memory, about.tasks) if about else None
+
+    def _knowing(self, sweep: Sweep) -> SweepKnowledge | None:
+        if self._knowledge is None:
+            return None
+        key = (sweep.sweep_id, sweep.space.identity, f"{sweep.mode} {sweep.metric}")
+        if key not in self._about:
+            self._about[key] = self._knowledge.about(sweep)
+        return self._about[key]
+
+    def save(self, directory: Path) -> None:
+        """See `metahp.predictor.Predictor`."""
+        if self._knowledge is None:
+            write_archive(directory, KIND, {"seed": self._seed, "tasks": []}, {})
+            return
+        tasks = list(self._knowledge.tasks.values())
+        data = {
+            "seed": self._seed,
+            "vocabulary": self._knowledge.vocabulary.to_json(),
+            "tasks": [_task_to_json(task) for task in tasks],
+        }
+        arrays: dict[str, NDArray[Any]] = {
+            f"trunk.{name}": value for name, value in self._knowledge.trunk.arrays().items()
+        }
+        for index, task in enumerate(tasks):
+            arrays |= {f"task{index}.{name}": value for name, value in _task_arrays(task).items()}
+        write_archive(directory, KIND, data, arrays)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """See `metahp.predictor.Predictor`."""
+        data, arrays = read_archive(directory, KIND)
+        try:
+            predictor = cls(seed=data["seed"])
+            if data["tasks"]:
+                predictor._knowledge = _restored(data, arrays)
+        except (KeyError, ValueError, TypeError, IndexError, AttributeError, SearchSpaceError) as problem:
+            raise damaged(directory, problem) from problem
+        return predictor
+
+
+def _restored(data: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Knowledge:
+    from metahp.surrogate.knowledge import Knowledge
+
+    tasks = [_task_from(fields, _part(arrays, f"task{index}.")) for index, fields in enumerate(data["tasks"])]
+    vocabulary = Vocabulary.from_json(data["vocabulary"])
+    return Knowledge.restored({task.sweep_id: task for task in tasks}, vocabulary, _part(arrays, "trunk."))
+
+
+def _part(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+
+
+def _task_to_json(task: Task) -> dict[str, Any]:
+    return {
+        "sweep_id": task.sweep_id,
+        "metric": task.metric,
+        "mode": task.mode.value,
+        "scale": asdict(task.scale),
+        "space": task.observations.points.space.to_json(),
+        "trial_ids": list(task.observations.trial_ids),
+    }
+
+
+def _task_arrays(task: Task) -> dict[str, NDArray[Any]]:
+    seen = task.observations
+    rows = {name: getattr(seen, name) for name in _TABLES}
+    return rows | {"units": seen.points.units, "active": seen.points.active}
+
+
+def _task_from(fields: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Task:
+    points = Points(SearchSpace.from_json(fields["space"]), arrays["units"], arrays["active"])
+    observations = Observations(tuple(fields["trial_ids"]), points, *(arrays[name] for name in _TABLES))
+    scale, mode = Scale(**fields["scale"]), parse_mode(fields["mode"])
+    return Task(fields["sweep_id"], fields["metric"], mode, scale, observations)

@@ -1,0 +1,47 @@
+"""What past sweeps propose for a new one; see `metahp.predictor.Experience`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from metahp.features import SMALLEST_FRACTION, Points, encode
+from metahp.surrogate.memory import MemoryBelief
+from metahp.surrogate.names import translate
+from metahp.surrogate.process import KNOTS
+from metahp.surrogate.task import Task
+from metahp.types import Config, FloatArray, Sweep
+
+BEST_OF_EACH = 8
+
+
+@dataclass(frozen=True, eq=False)
+class PastExperience:
+    """Past sweeps as advisers on a new one.
+
+    Attributes:
+        sweep: the new sweep.
+        memory: how each past sweep judges configurations.
+        tasks: the past sweeps.
+    """
+
+    sweep: Sweep
+    memory: MemoryBelief
+    tasks: tuple[Task, ...]
+
+    def best_configs(self) -> tuple[Config, ...]:
+        """The best of every past sweep, legal in the new one's space; the best of all sweeps first."""
+        found = [self._legal(task.best(BEST_OF_EACH)) for task in self.tasks]
+        ranked = [own[rank] for rank in range(BEST_OF_EACH) for own in found if rank < len(own)]
+        unique = {repr(sorted(config.items())): config for config in ranked}
+        return tuple(unique.values())
+
+    def judge(self, configs: Sequence[Config], fraction: float) -> FloatArray:
+        """Level that each of T past sweeps expects of n configurations at a fraction: shape ``(T, n)``."""
+        knot = int(np.argmin(np.abs(np.log(KNOTS / max(fraction, SMALLEST_FRACTION)))))
+        return self.memory.judgements(encode(self.sweep.space, configs))[:, :, knot]
+
+    def _legal(self, points: Points) -> list[Config]:
+        return list(translate(points, self.sweep.space).configs())

@@ -1,0 +1,130 @@
+"""What a hyperparameter means in any space: its label, its absolute number, and the way from one space to another.
+
+Two sweeps rarely share a space, but ``learning_rate = 1e-3`` is the same thing in most of them. So columns are
+matched by label, values by what they are, never by where they lie in a range.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from functools import lru_cache
+
+import numpy as np
+
+from metahp.domains import Categorical, Domain, Float, Int
+from metahp.features import BoolArray, Points
+from metahp.space import SearchSpace
+from metahp.types import FloatArray
+
+_ALIASES = {"lr": "learning_rate", "wd": "weight_decay", "bs": "batch_size", "batchsize": "batch_size"}
+
+
+@lru_cache(maxsize=256)
+def labels(space: SearchSpace) -> tuple[str, ...]:
+    """What each column means elsewhere: the last part of its name where that is clear, else all of it."""
+    full_names = defaultdict(set)
+    for parameter in space.parameters:
+        full_names[_short(parameter.name)].add(parameter.name)
+    return tuple(
+        _short(parameter.name) if len(full_names[_short(parameter.name)]) == 1 else parameter.name.lower()
+        for parameter in space.parameters
+    )
+
+
+@lru_cache(maxsize=256)
+def is_choice(space: SearchSpace) -> BoolArray:
+    """Which columns ``(d,)`` hold choices that no number orders."""
+    parents = {parameter.branch[0] for parameter in space.parameters if parameter.branch}
+    return np.array(
+        [
+            column in parents or (type(parameter.domain) is Categorical and not _is_numeric(parameter.domain))
+            for column, parameter in enumerate(space.parameters)
+        ],
+        dtype=bool,
+    )
+
+
+def numbers(points: Points, column: int) -> FloatArray:
+    """The absolute values ``(c,)`` of one column; NaN where it is inactive. Ordered words count by their place."""
+    domain = points.space.parameters[column].domain
+    units, active = points.units[:, column], points.active[:, column]
+    if isinstance(domain, Categorical) and not _is_numeric(domain):
+        return np.where(active, units, math.nan)
+    return np.array(
+        [
+            float(domain.from_unit(unit)) if exists else math.nan
+            for unit, exists in zip(units, active, strict=True)
+        ]
+    )
+
+
+def choices(points: Points, column: int) -> list[str | None]:
+    """The choices of one column by name, None where it is inactive or not a choice."""
+    domain = points.space.parameters[column].domain
+    if not isinstance(domain, Categorical):
+        return [None] * len(points)
+    return [
+        repr(domain.from_unit(unit)) if active else None
+        for unit, active in zip(points.units[:, column], points.active[:, column], strict=True)
+    ]
+
+
+def translate(points: Points, space: SearchSpace) -> Points:
+    """The same configurations seen from another space, matched by label and value.
+
+    Numbers outside the other range keep their distance (their units lie beyond ``[0, 1]``). What does not exist in
+    the other space, or is a choice that it does not offer, is inactive there.
+    """
+    if points.space == space:
+        return points
+    units = np.full((len(points), space.dimension), math.nan)
+    for source, label in enumerate(labels(points.space)):
+        for column, other in enumerate(labels(space)):
+            if label == other:
+                found = _units_of(points, source, space.parameters[column].domain)
+                units[:, column] = np.where(np.isnan(found), units[:, column], found)
+    return Points(space, np.nan_to_num(units, nan=0.5), ~np.isnan(units))
+
+
+def overlap(space: SearchSpace, other: SearchSpace) -> float:
+    """Share of the hyperparameters of ``space`` that ``other`` has too, in ``[0, 1]``."""
+    wanted = set(labels(space))
+    return len(wanted & set(labels(other))) / max(len(wanted), 1)
+
+
+def _units_of(points: Points, column: int, domain: Domain) -> FloatArray:
+    source = points.space.parameters[column].domain
+    if isinstance(domain, Float | Int):
+        if isinstance(source, Categorical) and not _is_numeric(source):
+            return np.full(len(points), math.nan)
+        return np.array([_stretched(domain, number) for number in numbers(points, column)])
+    values = [source.from_unit(unit) for unit in points.units[:, column]]
+    return np.array(
+        [
+            domain.to_unit(value) if active and domain.contains(value) else math.nan
+            for value, active in zip(values, points.active[:, column], strict=True)
+        ]
+    )
+
+
+def _stretched(domain: Float | Int, number: float) -> float:
+    """Where a number lies, beyond ``[0, 1]`` too: half a range at most."""
+    if math.isnan(number):
+        return math.nan
+    inside = domain.to_unit(min(max(number, domain.lower), domain.upper))  # type: ignore[arg-type]
+    if domain.lower <= number <= domain.upper or domain.lower == domain.upper:
+        return inside
+    low, high, place = float(domain.lower), float(domain.upper), number
+    if domain.log:
+        low, high, place = math.log(low), math.log(high), math.log(max(number, 1e-300))
+    return min(max((place - low) / (high - low), -0.5), 1.5)
+
+
+def _short(name: str) -> str:
+    last = name.rsplit("/", 1)[-1].lower()
+    return _ALIASES.get(last, last)
+
+
+def _is_numeric(domain: Categorical) -> bool:
+    return all(isinstance(choice, int | float) and not isinstance(choice, bool) for choice in domain.choices)
