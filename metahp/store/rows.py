@@ -74,7 +74,7 @@ def sweep_row(sweep: Sweep, state: str, searcher: str, scheduler: str) -> Row:
         "searcher": clean_text(searcher, MAX_KEY),
         "scheduler": clean_text(scheduler, MAX_KEY),
         "metahp_version": metahp.__version__,
-        "created_at": _now_us(),
+        "created_utc": _now_us(),
         "state": clean_text(state, MAX_KEY),
         "schema_version": SCHEMA_VERSION,
     }
@@ -108,7 +108,7 @@ def event_row(
         "event": str(event),
         **(_config_columns(config, sweep.space) if config is not None else {}),
         "error_text": clean_text(error, MAX_ERROR) or None,
-        "created_at": _now_us(),
+        "created_utc": _now_us(),
         "schema_version": SCHEMA_VERSION,
     }
 
@@ -137,7 +137,7 @@ def result_row(
         "extras_json": extras,
         "time_total_s": float(measurement.elapsed_s),
         "done": bool(done),
-        "ingested_at": _now_us(),
+        "ingested_utc": _now_us(),
         "schema_version": SCHEMA_VERSION,
     }
 

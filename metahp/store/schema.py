@@ -21,7 +21,7 @@ SCHEMA_VERSION = 1
 
 Table = Literal["sweeps", "trials", "results"]
 
-_TIME = pa.timestamp("us", tz="UTC")
+_UTC = pa.timestamp("us")  # without a zone: DuckDB cannot hand zoned times to Python unless pytz is installed
 _NUMBERS = pa.map_(pa.string(), pa.float64())
 _TEXTS = pa.map_(pa.string(), pa.string())
 _ORIGIN = [
@@ -43,7 +43,7 @@ TABLES: dict[Table, pa.Schema] = {
             ("searcher", pa.string()),
             ("scheduler", pa.string()),
             ("metahp_version", pa.string()),
-            ("created_at", _TIME),  # of the row
+            ("created_utc", _UTC),  # of the row
             ("state", pa.string()),  # running, or what the driver gave when it closed the sweep
             *_ORIGIN,
         ]
@@ -59,7 +59,7 @@ TABLES: dict[Table, pa.Schema] = {
             ("config_json", pa.string()),  # the whole configuration, see codec.py; null if the event brought none
             ("config_hash", pa.string()),  # SHA-256 of config_json
             ("error_text", pa.string()),
-            ("created_at", _TIME),
+            ("created_utc", _UTC),
             *_ORIGIN,
         ]
     ),
@@ -75,7 +75,7 @@ TABLES: dict[Table, pa.Schema] = {
             ("extras_json", pa.string()),  # the rest of the report, or null
             ("time_total_s", pa.float64()),  # seconds of training since the trial's start, NaN where unknown
             ("done", pa.bool_()),
-            ("ingested_at", _TIME),
+            ("ingested_utc", _UTC),
             *_ORIGIN,
         ]
     ),

@@ -1,0 +1,217 @@
+"""Damaged, lost, foreign and overlapping segments."""
+
+import json
+import logging
+import os
+import random
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from metahp.store import Store, sealing
+from metahp.types import Measurement
+
+CONFIG = {"lr": 0.1, "kernel": (3, 3)}
+ROWS = 40
+
+
+@pytest.fixture
+def pieces(store, sweep, monkeypatch):
+    """A store with four segments of results that were not merged, its driver gone."""
+    monkeypatch.setattr(sealing, "_chunks", lambda first, last: [(first, last)] if first <= last else [])
+    monkeypatch.setattr("metahp.store.segments.Segments.merge", lambda *_: None)
+    with store.open_sweep(sweep) as writer:
+        writer.start_attempt("t", CONFIG)
+        for step in range(1, ROWS + 1):
+            writer.record("t", Measurement(step, step / 100))
+            if step % 10 == 0:
+                writer.seal()
+    monkeypatch.undo()
+    assert len(results(store)) == 4
+    return store
+
+
+def results(store) -> list[Path]:
+    return sorted(store.path.glob("results/*/seg-*.parquet"))
+
+
+def read_steps(store) -> list[int]:
+    """By a reader that has seen nothing before."""
+    return [step for batch in Store(store.path).scan(columns=["step"]) for step in batch["step"].to_pylist()]
+
+
+DAMAGE = {
+    "torn": lambda path: path.write_bytes(path.read_bytes()[:100]),
+    "empty": lambda path: path.write_bytes(b""),
+    "zeroed": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "flipped": lambda path: flip(path, path.stat().st_size * 4),
+    "flipped footer": lambda path: flip(path, (path.stat().st_size - 60) * 8),
+    "text": lambda path: path.write_text("hello"),
+    "renamed": lambda path: path.rename(path.with_name("notes.parquet")),
+    "other range": lambda path: path.rename(path.with_name(path.name.replace("seg-000000000011", "seg-000000000012"))),
+    "a link": lambda path: (path.rename(path.parents[3] / "x"), path.symlink_to(path.parents[3] / "x")),
+    "a directory": lambda path: (path.unlink(), path.mkdir()),
+}
+
+
+def flip(path: Path, bit: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_only_the_damaged_rows_are_missing(pieces, damage, caplog):
+    caplog.set_level(logging.WARNING)
+    damage(results(pieces)[1])
+    expected = [*range(1, 11), *range(21, ROWS + 1)]
+    assert read_steps(pieces) == expected
+    assert "cannot be trusted" in caplog.text
+    assert [str(h)[:28] for h in Store(pieces.path).holes()] == ["results: rows 11-20 of spool"]
+    reasons = list(pieces.path.glob("quarantine/results/*/*.reason.json"))
+    assert len(reasons) == 1
+    assert json.loads(reasons[0].read_text())["reason"]
+    assert len(results(pieces)) == 3
+    caplog.clear()
+    assert list(Store(pieces.path).history("sweep-1").trials[0].curve.steps) == expected
+    assert not caplog.records  # said once
+
+
+def test_a_segment_of_another_spool_is_refused(pieces, store, sweep):
+    mine = results(pieces)
+    with store.open_sweep(sweep) as writer:
+        for step in range(101, 201):
+            writer.record("t", Measurement(step, 0.5))
+    (foreign,) = set(results(store)) - set(mine)
+    shutil.copy(foreign, mine[1].with_name(foreign.name))
+    assert sorted(read_steps(pieces)) == [*range(1, ROWS + 1), *range(101, 201)]
+    assert len(list(pieces.path.glob("quarantine/results/*/*.reason.json"))) == 1
+
+
+def test_a_thousand_mutations_are_all_noticed(pieces):
+    rng = random.Random(0)
+    path = results(pieces)[2]
+    content = path.read_bytes()
+    for _ in range(1000):
+        damaged = bytearray(content)
+        kind = rng.randrange(3)
+        if kind == 0:
+            damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            del damaged[rng.randrange(len(damaged)) :]
+        else:
+            start = rng.randrange(len(damaged))
+            damaged[start : start + rng.randrange(1, 64)] = b"\xff"
+        path.write_bytes(damaged)
+        segments = Store(pieces.path)._tables["results"]
+        (spool,) = segments.spools()
+        assert [s.first for s in segments.cover(spool)] == [1, 11, 31] or damaged == content
+        shutil.rmtree(pieces.path / "quarantine", ignore_errors=True)
+    path.write_bytes(content)
+    assert read_steps(pieces) == list(range(1, ROWS + 1))
+
+
+def test_a_store_that_cannot_be_changed_is_read_around_the_damage(pieces, monkeypatch, caplog):
+    def refuse(*_args, **_kwargs):
+        raise OSError(30, "Read-only file system")
+
+    DAMAGE["torn"](results(pieces)[1])
+    monkeypatch.setattr("metahp.store.segments.publish", refuse)
+    assert read_steps(pieces) == [*range(1, 11), *range(21, ROWS + 1)]
+    assert "left where it is (Read-only file system)" in caplog.text
+    assert len(results(pieces)) == 4
+
+
+def test_damage_after_the_first_look_is_noticed_too(pieces):
+    reader = Store(pieces.path)
+    assert sum(batch.num_rows for batch in reader.scan()) == ROWS
+    DAMAGE["torn"](results(pieces)[1])
+    assert sum(batch.num_rows for batch in reader.scan()) == ROWS - 10
+
+
+def test_a_deleted_segment_is_a_hole_and_stops_the_cursor(pieces):
+    before = pieces.cursor()
+    results(pieces)[1].unlink()
+    (spool,) = pieces._tables["results"].spools()
+    assert pieces.cursor().at("results", spool) == 10
+    assert before.at("results", spool) == ROWS
+    assert len(pieces.holes()) == 1
+
+
+def test_merging_can_stop_anywhere(pieces):
+    """Before the small segments are gone, rows are in two files and count once."""
+    kept = [(path, path.read_bytes()) for path in results(pieces)]
+    segments = Store(pieces.path)._tables["results"]
+    (spool,) = segments.spools()
+    segments.merge(spool, 1, ROWS)
+    assert len(results(pieces)) == 1
+    for path, content in kept[1:3]:
+        path.write_bytes(content)
+    assert read_steps(pieces) == list(range(1, ROWS + 1))
+    assert len(pieces._tables["results"].cover(spool)) == 1
+    (merged,) = [path for path in results(pieces) if "-000000000040-" in path.name]
+    merged.unlink()
+    assert read_steps(pieces) == list(range(11, 31))
+
+
+def test_overlapping_stretches_count_each_row_once(pieces):
+    segments = Store(pieces.path)._tables["results"]
+    (spool,) = segments.spools()
+    rows = pa.Table.from_batches(segments.read(spool))
+    segments.write(spool, rows.slice(14, 20))  # rows 15-34
+    assert read_steps(pieces) == list(range(1, ROWS + 1))
+    assert pieces.holes() == []
+
+
+def test_a_segment_that_is_merged_while_it_is_read(pieces):
+    reader = Store(pieces.path)
+    batches = reader.scan(columns=["step"])
+    seen = next(batches)["step"].to_pylist()
+    other = Store(pieces.path)._tables["results"]
+    other.merge(other.spools()[0], 1, ROWS)
+    seen += [step for batch in batches for step in batch["step"].to_pylist()]
+    assert seen == list(range(1, ROWS + 1))
+
+
+def test_small_segments_of_a_running_sweep_are_merged(store, sweep, monkeypatch):
+    monkeypatch.setattr(sealing, "MANY_SEGMENTS", 5)
+    monkeypatch.setattr(sealing.publish, "__kwdefaults__", {"merge_above": 5})
+    with store.open_sweep(sweep) as writer:
+        writer.start_attempt("t", CONFIG)
+        for step in range(1, 21):
+            writer.record("t", Measurement(step, 0.1))
+            writer.seal()
+            assert len(results(store)) <= 6
+        assert read_steps(store) == list(range(1, 21))
+    assert len(results(store)) == 1
+
+
+def test_other_readers_agree(pieces, store, sweep):
+    with store.open_sweep(sweep) as writer:
+        writer.start_attempt("t", CONFIG, restored=True)
+        writer.record("t", Measurement(1, 0.5), {"loss": 1.0})
+    query = f"SELECT DISTINCT ON (sweep_id, trial_id, attempt, step) * FROM '{store.path}/results/**/*.parquet'"
+    assert len(duckdb.sql(query).fetchall()) == ROWS + 1 == sum(batch.num_rows for batch in store.scan())
+    loss = duckdb.sql(f"SELECT metrics['loss'] FROM ({query}) WHERE attempt = 2").fetchall()
+    assert loss[0][0] in (1.0, [1.0])
+
+
+def test_nothing_but_parquet_and_json_is_written(pieces):
+    files = [path for path in pieces.path.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".parquet", ".json"}
+    source = Path(sealing.__file__).parent
+    assert not [path for path in source.glob("*.py") if "import pickle" in path.read_text()]
+
+
+def test_names_never_become_paths(store, sweep):
+    for name in ("../../etc/x", "a=b/c", "~/x", "x\u202ey"):
+        with store.open_sweep(replace(sweep, sweep_id=name, name=name)) as writer:
+            writer.start_attempt(name, {**CONFIG, "../up": 1})
+            writer.record(name, Measurement(1, 0.5), {"../../m": 1.0})
+        assert store.history(name).trials[0].trial_id == name
+    names = {entry for _, folders, files in os.walk(store.path.parent) for entry in (*folders, *files)}
+    assert not [entry for entry in names if "etc" in entry or ".." in entry or "x\u202ey" in entry]
