@@ -8,6 +8,9 @@
 ==================  ====================================================================================
 """
 
+from metahp_searchers.callback import StoreCallback
 from metahp_searchers.ray_space import from_tune, to_tune
+from metahp_searchers.scheduler import MetaScheduler
+from metahp_searchers.searcher import MetaSearch
 
-__all__ = ["from_tune", "to_tune"]
+__all__ = ["MetaScheduler", "MetaSearch", "StoreCallback", "from_tune", "to_tune"]

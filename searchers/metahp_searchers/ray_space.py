@@ -54,6 +54,26 @@ def to_tune(space: SearchSpace) -> dict[str, Any]:
     return {key: _to_tune(node, key) for key, node in space.root.items}
 
 
+def recorded_space(param_space: Mapping[str, Any]) -> SearchSpace:
+    """As much of a Tune ``param_space`` as can be recorded: grids as choices, without what `from_tune` refuses."""
+    return SearchSpace(_recordable(param_space))
+
+
+def _recordable(items: Mapping[str, Any]) -> dict[str, Any]:
+    nodes: dict[str, Any] = {}
+    for key, value in items.items():
+        if isinstance(value, Mapping) and _is_grid(value):
+            value = tune.choice(list(value["grid_search"]))
+        elif isinstance(value, Mapping) and holds_domain(value):
+            nodes[key] = _recordable(value)
+            continue
+        try:
+            nodes |= dict(from_tune({key: value}).root.items)
+        except SearchSpaceError:
+            continue
+    return nodes
+
+
 def is_placeholder(value: Any) -> bool:
     """Whether Tune put ``value`` where an object or a ``sample_from`` stood."""
     return isinstance(value, tuple) and len(value) == 2 and value[0] in PLACEHOLDERS

@@ -1,0 +1,132 @@
+"""The predictor a store has already paid for: kept beside its sweeps, brought up to date before each new one.
+
+::
+
+    <store>/models/<version>/predictor/…     what `Predictor.save` wrote
+    <store>/models/<version>/card.json       what it is made of: how far the store was read, when, from how much
+
+A version appears whole, by one rename, with the cursor of the store it has learned from, so a crash neither skips a
+sweep nor teaches one twice. Versions sort by time; anything wrong with one means falling back to the one before, and
+finally to training anew: a damaged model never costs more than time.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import metahp
+from metahp.errors import StoreError
+from metahp.keras_predictor import KerasPredictor
+from metahp.predictor import Predictor
+from metahp.prior_predictor import PriorPredictor
+from metahp.store import Cursor, Store
+from metahp.store.files import TEMPORARY
+from metahp.store.spool import uuid7
+from metahp.types import SweepHistory
+
+CARD, PREDICTOR = "card.json", "predictor"
+KEPT_VERSIONS = 3
+_ABANDONED_S = 3600.0
+
+_log = logging.getLogger(__name__)
+
+
+def load_or_fit(store: Store, seed: int = 0) -> Predictor:
+    """The newest predictor of a store, after it has learned what the store has seen since.
+
+    Takes a moment where nothing is new, and up to minutes where a long history is learned for the first time. The
+    result is saved for the next sweep, where the store can be written.
+
+    Args:
+        store: whose sweeps to learn from.
+        seed: of a predictor that is trained from scratch.
+
+    Returns:
+        a `KerasPredictor`, or a `PriorPredictor` where there is nothing to learn from.
+    """
+    for version in _versions(store):
+        try:
+            predictor, cursor = _load(version)
+        except Exception as problem:  # a damaged model can fail in any way, and must never cost a sweep
+            _log.warning("the model %s cannot be used, an older one or a new one is: %s", version, problem)
+            continue
+        return _brought_up_to_date(store, predictor, cursor)
+    return _fitted(store, seed)
+
+
+def _brought_up_to_date(store: Store, predictor: KerasPredictor, cursor: Cursor) -> Predictor:
+    reached = store.cursor()  # read before the curves: what arrives in between is learned twice, never skipped
+    news = [] if reached == cursor else store.curves(since=cursor)
+    if any(_teaches(own) for own in news):
+        predictor.update(news)
+        _save(store, predictor, reached, news)
+    return predictor
+
+
+def _fitted(store: Store, seed: int) -> Predictor:
+    reached = store.cursor()
+    history = store.curves()
+    if not any(_teaches(own) for own in history):
+        return PriorPredictor()
+    predictor = KerasPredictor(seed=seed)
+    predictor.fit(history)
+    _save(store, predictor, reached, history)
+    return predictor
+
+
+def _teaches(own: SweepHistory) -> bool:
+    return any(len(trial.curve) for trial in own.trials)
+
+
+def _load(version: Path) -> tuple[KerasPredictor, Cursor]:
+    card = json.loads((version / CARD).read_text(encoding="utf-8"))
+    return KerasPredictor.load(version / PREDICTOR), Cursor.from_json(json.dumps(card["cursor"]))
+
+
+def _save(store: Store, predictor: KerasPredictor, cursor: Cursor, learned: Sequence[SweepHistory]) -> None:
+    directory = store.path / "models"
+    version = str(uuid7())
+    card = {
+        "version": version,
+        "metahp": metahp.__version__,
+        "created_at": time.time(),
+        "cursor": json.loads(cursor.to_json()),
+        "learned": {own.sweep.sweep_id: len(own.trials) for own in learned},
+    }
+    try:
+        temporary = directory / f"{TEMPORARY}{version}"
+        (temporary / PREDICTOR).mkdir(parents=True)
+        predictor.save(temporary / PREDICTOR)
+        (temporary / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
+        temporary.rename(directory / version)
+        _tidy(store)
+    except (OSError, StoreError) as problem:
+        _log.warning("the predictor is not kept for the next sweep, which will train it again: %s", problem)
+
+
+def _versions(store: Store) -> list[Path]:
+    """The newest first."""
+    return sorted(_entries(store, temporary=False), reverse=True)
+
+
+def _entries(store: Store, *, temporary: bool) -> Iterator[Path]:
+    directory = store.path / "models"
+    try:
+        found = list(directory.iterdir()) if directory.is_dir() else []
+    except OSError as problem:
+        _log.warning("the models in %s cannot be listed: %s", directory, problem)
+        found = []
+    return (path for path in found if path.is_dir() and path.name.startswith(TEMPORARY) == temporary)
+
+
+def _tidy(store: Store) -> None:
+    """Removes versions nobody needs any more, and what a crash left half written."""
+    abandoned = time.time() - _ABANDONED_S
+    old = [path for path in _entries(store, temporary=True) if path.stat().st_mtime < abandoned]
+    for path in [*_versions(store)[KEPT_VERSIONS:], *old]:
+        shutil.rmtree(path, ignore_errors=True)

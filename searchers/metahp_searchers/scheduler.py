@@ -1,0 +1,165 @@
+"""`MetaScheduler`: stops the trials that will not win."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import TrialScheduler
+
+from metahp.errors import RecordError
+from metahp.store import Store
+from metahp.types import Action, TaskValue, TrialStatus, check_task, parse_mode
+from metahp.types import Trial as KnownTrial
+from metahp_searchers.brain import Brain, Settings, new_sweep_id
+from metahp_searchers.ray_space import recorded_space
+from metahp_searchers.reports import Result
+from metahp_searchers.searcher import MetaSearch
+from metahp_searchers.tune_run import current_run, request_callback
+
+if TYPE_CHECKING:
+    from ray.tune.execution.tune_controller import TuneController
+
+
+class MetaScheduler(TrialScheduler):
+    """Stops a trial as soon as it is unlikely to beat the best one; never pauses one.
+
+    Args:
+        search: the `MetaSearch` of the same run; both then share what they know. Without it the scheduler works with
+            any searcher, and takes the arguments below.
+        metric: what is optimised; usually given to ``TuneConfig``.
+        mode: ``"min"`` or ``"max"``; usually given to ``TuneConfig``.
+        time_attr: the key of the step in the results.
+        max_t: steps of a full training; by default what Tune's ``stop`` says of ``time_attr``, if anything.
+        store: where sweeps are kept: a path, a URI or a `Store`; None learns within this sweep alone.
+        task: what is known about the task beforehand.
+        seed: makes decisions repeatable, given the same store and the same results.
+        name: of the sweep, for people.
+
+    Raises:
+        RecordError: arguments beside a ``search`` that has them already.
+        StoreError: the store cannot be read, or is of a newer version.
+    """
+
+    _supports_buffered_results = False  # a decision about a result that is ten results old stops the wrong trial
+
+    def __init__(
+        self,
+        search: MetaSearch | None = None,
+        *,
+        metric: str | None = None,
+        mode: str | None = None,
+        time_attr: str = "training_iteration",
+        max_t: int | None = None,
+        store: str | os.PathLike[str] | Store | None = None,
+        task: Mapping[str, TaskValue] | None = None,
+        seed: int | None = None,
+        name: str = "",
+    ) -> None:
+        super().__init__()
+        check_task(task or {})
+        given = {"metric": metric, "mode": mode, "max_t": max_t, "store": store, "task": task, "seed": seed}
+        doubled = [key for key, value in given.items() if value is not None]
+        if search is not None and doubled:
+            raise RecordError(f"MetaScheduler(search) takes {doubled} from the searcher; give them to MetaSearch alone")
+        self._metric = metric
+        self._mode = None if mode is None else str(parse_mode(mode))
+        self._shares = search is not None
+        self.brain = search.brain if search is not None else _own_brain(store, task, max_t, time_attr, seed, name)
+
+    def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
+        """Tune says what is optimised.
+
+        Raises:
+            RecordError: neither Tune nor the constructor named metric and mode.
+        """
+        request_callback()
+        if self._shares:
+            return True  # the searcher was told
+        if self._metric and metric:
+            return False  # Tune then says that it was given twice
+        self._metric, self._mode = metric or self._metric, mode or self._mode
+        if not self._metric or not self._mode:
+            raise RecordError(
+                f"MetaScheduler needs a metric and a mode, got metric={self._metric!r}, mode={self._mode!r}; "
+                "give both to TuneConfig, e.g. TuneConfig(metric='val_accuracy', mode='max', ...)"
+            )
+        if not self.brain.recall():  # of a restored run the store remembers more than Tune does
+            run = current_run()
+            space = recorded_space(run.param_space if run is not None else {})
+            self.brain.begin(space, self._metric, self._mode, max_step=_max_step(spec, self.brain.settings.time_attr))
+        return True
+
+    def on_trial_add(self, tune_controller: TuneController, trial: Trial) -> None:
+        """A trial is new, came back after a failure, or comes out of a restored run."""
+        self.brain.adopt(trial.trial_id, trial.config)
+        finished = self.brain.finished_elsewhere(trial.trial_id)
+        if finished is not None and trial.status == Trial.PENDING:
+            self._leave_finished(trial, finished)
+        elif trial.status == Trial.TERMINATED:
+            self.brain.observe(trial.trial_id, trial.last_result)
+            self.brain.end(trial.trial_id, TrialStatus.COMPLETED)
+        else:
+            self.brain.prepare()
+
+    def _leave_finished(self, trial: Trial, finished: KnownTrial) -> None:
+        """A trial that ended after Tune's last snapshot is not trained again: Tune learns how it ended."""
+        trial.set_status(Trial.TERMINATED)
+        self.brain.end(trial.trial_id, finished.status)
+        if finished.curve.measurements and self.brain.sweep is not None:
+            last = finished.curve.measurements[-1]
+            known = {self.brain.sweep.metric: last.value, self.brain.settings.time_attr: last.step, "done": True}
+            trial.update_last_result({**trial.last_result, **known})
+
+    def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: Result) -> str:
+        """Goes on or stops."""
+        self.brain.observe(trial.trial_id, result)
+        if self.brain.decide(trial.trial_id).action is not Action.STOP:
+            return str(TrialScheduler.CONTINUE)  # a pause would need a fresh checkpoint to be worth anything
+        self.brain.stopped.add(trial.trial_id)
+        return str(TrialScheduler.STOP)
+
+    def on_trial_complete(self, tune_controller: TuneController, trial: Trial, result: Result) -> None:
+        """A trial is over."""
+        self.brain.observe(trial.trial_id, result)
+        stopped = trial.trial_id in self.brain.stopped
+        self.brain.end(trial.trial_id, TrialStatus.STOPPED if stopped else TrialStatus.COMPLETED)
+
+    def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
+        """A trial failed; whether it is tried again the callback and the searcher will hear."""
+
+    def on_trial_remove(self, tune_controller: TuneController, trial: Trial) -> None:
+        """A trial is given up before it ran."""
+        self.brain.end(trial.trial_id, TrialStatus.STOPPED)
+
+    def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
+        """The oldest trial that waits."""
+        waiting = (Trial.PENDING, Trial.PAUSED)
+        return min(
+            (trial for trial in tune_controller.get_trials() if trial.status in waiting),
+            key=lambda trial: waiting.index(trial.status),
+            default=None,
+        )
+
+    def debug_string(self) -> str:
+        """How many trials were stopped early."""
+        return f"MetaScheduler: {len(self.brain.stopped)} trials stopped early"
+
+
+def _own_brain(
+    store: str | os.PathLike[str] | Store | None,
+    task: Mapping[str, TaskValue] | None,
+    max_t: int | None,
+    time_attr: str,
+    seed: int | None,
+    name: str,
+) -> Brain:
+    opened = store if store is None or isinstance(store, Store) else Store(store)
+    return Brain(Settings(opened, dict(task or {}), max_t, time_attr, seed, name), new_sweep_id())
+
+
+def _max_step(spec: Mapping[str, Any], time_attr: str) -> int | None:
+    stop = spec.get("stop")
+    return stop.get(time_attr) if isinstance(stop, Mapping) else None
