@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, Self, runtime_checkable
 
-from metahp.types import Prediction, Sweep, SweepHistory, Trial
+from metahp.types import Config, FloatArray, Prediction, Sweep, SweepHistory, Trial
 
 
 @runtime_checkable
@@ -58,4 +58,30 @@ class Predictor(Protocol):
         Raises:
             StoreError: the directory does not hold such a predictor, or one of another version.
         """
+        ...
+
+
+@runtime_checkable
+class Experience(Protocol):
+    """Past sweeps that resemble a new one, as its advisers."""
+
+    def best_configs(self) -> Sequence[Config]:
+        """The best of every past sweep, made legal in the new one's space, best first."""
+        ...
+
+    def judge(self, configs: Sequence[Config], fraction: float) -> FloatArray:
+        """How each of T past sweeps would judge n configurations after this fraction of a full training.
+
+        Returns:
+            Shape ``(T, n)``; the larger the better, 1 about the best that the past sweep has seen.
+        """
+        ...
+
+
+@runtime_checkable
+class Experienced(Predictor, Protocol):
+    """A predictor that can say where its beliefs about a sweep come from; one that cannot is taken to know nothing."""
+
+    def experience(self, sweep: Sweep) -> Experience | None:
+        """Past sweeps that resemble this one, or None where there are none."""
         ...

@@ -1,0 +1,99 @@
+"""Which configurations to choose from, and how good they promise to be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+import numpy as np
+
+from metahp.domains import Categorical
+from metahp.features import encode
+from metahp.predictor import Experience
+from metahp.space import SearchSpace
+from metahp.types import Config, FloatArray, Mode, Prediction, Trial
+
+RANDOM = 200
+NEIGHBOURS = 16
+_LEADERS = 5
+_FROM_THE_PAST = 60
+_SPREAD_OUT_OF = 8
+_STEP = 0.1  # of a range: how far neighbours lie
+_PORTFOLIO_FRACTIONS = (0.125, 0.25)  # of a full training: where pruned histories still know something
+
+
+def untried(configs: Sequence[Config], space: SearchSpace, tried: Sequence[Config]) -> list[Config]:
+    """The configurations that differ from all tried ones and from each other, in their order."""
+    known = {unit.tobytes() for unit in encode(space, tried).units}
+    fresh: list[Config] = []
+    for config, unit in zip(configs, encode(space, configs).units, strict=True):
+        if unit.tobytes() not in known:
+            known.add(unit.tobytes())
+            fresh.append(config)
+    return fresh
+
+
+def random_configs(space: SearchSpace, count: int, rng: np.random.Generator) -> list[Config]:
+    """Configurations drawn evenly from the unit cube."""
+    return [space.decode(unit) for unit in rng.random((count, space.dimension))]
+
+
+def neighbours(space: SearchSpace, leaders: Sequence[Config], rng: np.random.Generator) -> list[Config]:
+    """Configurations near each leader: about half of the columns moved, choices drawn anew now and then."""
+    choice = np.array([isinstance(parameter.domain, Categorical) for parameter in space.parameters], bool)
+    found: list[Config] = []
+    for unit in encode(space, leaders).units:
+        shape = (NEIGHBOURS, space.dimension)
+        moved = rng.random(shape) < 0.5
+        place = unit + moved * rng.normal(0.0, _STEP, shape)
+        redrawn = choice & (rng.random(shape) < 1.0 / max(space.dimension, 2))
+        place = np.where(choice, np.where(redrawn, rng.random(shape), unit), place)
+        found += [space.decode(np.clip(each, 0.0, 1.0)) for each in place]
+    return found
+
+
+def proposals(
+    space: SearchSpace, trials: Sequence[Trial], mode: Mode, past: Experience | None, rng: np.random.Generator
+) -> list[Config]:
+    """What to choose from: the best of the past, random ones, and neighbours of this sweep's best; none tried before."""
+    from_past = list(past.best_configs())[:_FROM_THE_PAST] if past else []
+    near = neighbours(space, leaders(trials, mode), rng)
+    tried = [trial.config for trial in trials]
+    return untried([*from_past, *random_configs(space, RANDOM, rng), *near], space, tried)
+
+
+def leaders(trials: Sequence[Trial], mode: Mode) -> list[Config]:
+    """Configurations of the best few trials, best first."""
+    scored = [(mode.sign * best, -place) for place, trial in enumerate(trials) if (best := trial.curve.best(mode)) is not None]
+    return [trials[-place].config for _, place in sorted(scored, reverse=True)[:_LEADERS]]
+
+
+def next_of_portfolio(candidates: Sequence[Config], chosen: Sequence[Config], past: Experience) -> Config:
+    """The candidate that, together with those chosen already, would have served the past sweeps best.
+
+    Greedy cover of tasks by configurations (Wistuba et al. 2015, "Sequential model-free hyperparameter tuning").
+    """
+    value = np.max([past.judge([*candidates, *chosen], part) for part in _PORTFOLIO_FRACTIONS], axis=0)
+    offered, have = value[:, : len(candidates)], value[:, len(candidates) :]
+    covered = have.max(axis=1, keepdims=True) if len(chosen) else np.full((len(value), 1), -np.inf)
+    return candidates[int(np.argmax(np.maximum(offered, covered).mean(axis=0)))]
+
+
+def expected_improvement(prediction: Prediction, best: float, mode: Mode) -> FloatArray:
+    """E[max(score - best, 0)], shape ``(n,)``, in the metric's unit and counted towards better."""
+    gain = mode.sign * (prediction.mean - best)
+    std = np.maximum(prediction.std, 1e-300)
+    z = gain / std
+    density = np.exp(-0.5 * np.square(z)) / math.sqrt(2.0 * math.pi)
+    normal = NormalDist()
+    return gain * np.array([normal.cdf(value) for value in z]) + std * density
+
+
+def next_of_spread(candidates: Sequence[Config], chosen: Sequence[Config], space: SearchSpace) -> Config:
+    """Of the first few candidates, the one farthest from all chosen ones: evenly spread, but not all in corners."""
+    if not chosen:
+        return candidates[0]
+    offered, known = encode(space, candidates[:_SPREAD_OUT_OF]).units, encode(space, chosen).units
+    distance = np.square(offered[:, None, :] - known[None, :, :]).sum(-1).min(axis=1)
+    return candidates[int(np.argmax(distance))]

@@ -1,0 +1,182 @@
+"""What to do next: the configuration of a new trial, and whether a running one is worth going on with.
+
+A predictor says how trials end, the policy turns that into actions. Both questions are answered from what was
+observed alone; the only thing remembered in between is the last posterior, since it is costly and asked for often.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from metahp.candidates import (
+    expected_improvement,
+    next_of_portfolio,
+    next_of_spread,
+    proposals,
+)
+from metahp.features import believable, full_step
+from metahp.halving import falls_behind
+from metahp.predictor import Experience, Experienced, Posterior, Predictor
+from metahp.types import (
+    Action,
+    Config,
+    Decision,
+    LearningCurve,
+    Measurement,
+    Sweep,
+    Trial,
+    TrialStatus,
+    incumbent,
+)
+
+_FEW_TO_COMPARE = 3
+_STALE_SHARE = 0.25  # reports per trial that a posterior may lack
+
+
+@dataclass(frozen=True, eq=False)
+class Policy:
+    """A predictor with the knobs of what to do with it.
+
+    Attributes:
+        predictor: says how trials end.
+        threshold: with history, a trial is stopped when the predicted chance to beat the incumbent falls below it.
+        horizon: the fraction of a full training at which new configurations compete.
+        starts: how many first trials come from the portfolio; without history, how many are spread out at random.
+        exploration: share of trials drawn at random, so that no region is given up for good.
+    """
+
+    predictor: Predictor
+    threshold: float = 0.2
+    horizon: float = 0.25
+    starts: int = 4
+    exploration: float = 0.05
+    _memory: _Memory = field(default_factory=lambda: _Memory(), init=False, repr=False)
+
+    def suggest(self, sweep: Sweep, trials: Sequence[Trial], rng: np.random.Generator) -> Config:
+        """The configuration of the next trial: legal, and not tried before as long as one is left.
+
+        Args:
+            sweep: the sweep.
+            trials: all its trials so far, in the order in which they were suggested.
+            rng: decides what is left to chance; the same state gives the same configuration.
+        """
+        past = self._experience(sweep)
+        trials = [_crash_reported(trial) for trial in believable(sweep, trials)]
+        candidates = proposals(sweep.space, trials, sweep.mode, past, rng)
+        adventurous = rng.random() < self.exploration
+        if not candidates:
+            return sweep.space.sample(rng)
+        if len(trials) < self.starts:
+            tried = [trial.config for trial in trials]
+            return next_of_portfolio(candidates, tried, past) if past else next_of_spread(candidates, tried, sweep.space)
+        if adventurous:
+            return candidates[int(rng.integers(len(candidates)))]
+        return self._most_promising(sweep, trials, candidates)
+
+    def decide(self, sweep: Sweep, trials: Sequence[Trial], trial: Trial) -> Decision:
+        """Whether a trial is worth going on with, now that it has reported.
+
+        Args:
+            sweep: the sweep.
+            trials: all its trials, among them ``trial``.
+            trial: the one that reported last.
+        """
+        trials = believable(sweep, trials)
+        trial = next((own for own in trials if own.trial_id == trial.trial_id), trial)
+        best, full = incumbent(trials, sweep.mode), full_step(sweep, trials)
+        if trial.curve.last_step >= full:
+            return Decision(Action.CONTINUE, "it is at its last step")
+        if best is None or best.trial_id == trial.trial_id:
+            return Decision(Action.CONTINUE, "no other trial is better")
+        if sum(own.curve.best(sweep.mode) is not None for own in trials) < _FEW_TO_COMPARE:
+            return Decision(Action.CONTINUE, "there are too few trials to compare it with")
+        if self._experience(sweep) is None:
+            behind = falls_behind(trials, trial, sweep.mode, full)
+            reason = "without history: " + ("not in the best third here" if behind else "no reason to stop (ASHA)")
+            return Decision(Action.STOP if behind else Action.CONTINUE, reason)
+        if not is_checkpoint(trial):
+            return Decision(Action.CONTINUE, "between two checkpoints")
+        return self._by_chance(sweep, trials, trial, full)
+
+    def _by_chance(self, sweep: Sweep, trials: Sequence[Trial], trial: Trial, full: int) -> Decision:
+        """Go on if the trial may beat the incumbent halfway or at the end."""
+        score = best_score(trials, sweep)
+        steps = [max(trial.curve.last_step + 1, full // 2), full]
+        prediction = self._posterior(sweep, trials).predict([trial] * 2, steps)
+        chance = float(prediction.probability_better(score, sweep.mode).max())
+        action = Action.STOP if chance < self.threshold else Action.CONTINUE
+        return Decision(action, f"chance to beat {score:.4g} is {chance:.0%}", chance, self.threshold)
+
+    def _most_promising(self, sweep: Sweep, trials: Sequence[Trial], candidates: Sequence[Config]) -> Config:
+        """Largest expected improvement, taking it that running trials will do as predicted."""
+        step = max(round(self.horizon * full_step(sweep, trials)), 1)
+        trials = self._foreseen(sweep, trials, step)
+        score = best_score(trials, sweep)
+        if not math.isfinite(score):
+            return candidates[0]
+        posterior = self.predictor.condition(sweep, trials)
+        queries = [Trial(f"candidate {place}", config) for place, config in enumerate(candidates)]
+        prediction = posterior.predict(queries, [step] * len(queries))
+        return candidates[int(np.argmax(expected_improvement(prediction, score, sweep.mode)))]
+
+    def _foreseen(self, sweep: Sweep, trials: Sequence[Trial], step: int) -> list[Trial]:
+        """The trials, with running ones extended to ``step`` by what is predicted there."""
+        pending = [trial for trial in trials if not trial.status.is_over and trial.curve.last_step < step]
+        mean = self._posterior(sweep, trials).predict(pending, [step] * len(pending)).mean
+        reached = {
+            trial.trial_id: replace(trial, curve=trial.curve.extended(Measurement(step, float(value))))
+            for trial, value in zip(pending, mean, strict=True)
+        }
+        return [reached.get(trial.trial_id, trial) for trial in trials]
+
+    def _posterior(self, sweep: Sweep, trials: Sequence[Trial]) -> Posterior:
+        return self._memory.posterior(self.predictor, sweep, trials)
+
+    def _experience(self, sweep: Sweep) -> Experience | None:
+        return self.predictor.experience(sweep) if isinstance(self.predictor, Experienced) else None
+
+
+class _Memory:
+    """The last posterior: a decision within a training loop must not wait for a new one at every report."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+        self._sweep: Sweep | None = None
+        self._posterior: Posterior | None = None
+
+    def posterior(self, predictor: Predictor, sweep: Sweep, trials: Sequence[Trial]) -> Posterior:
+        """A posterior that lacks a few reports at most; of trials that are asked about it learns those anyway."""
+        reached = {trial.trial_id: len(trial.curve) for trial in trials if len(trial.curve)}
+        missing = sum(reached.values()) - sum(self._known.values())
+        outdated = not 0 <= missing <= _STALE_SHARE * len(reached) or not self._known.keys() <= reached.keys()
+        if self._posterior is None or self._sweep != sweep or outdated:
+            self._posterior = predictor.condition(sweep, trials)
+            self._sweep, self._known = sweep, reached
+        return self._posterior
+
+
+def is_checkpoint(trial: Trial) -> bool:
+    """Whether the last report passed one of the steps 1, 2, 3, 4, 6, 8, 10, 13, 16, 20, 25, ... (about a quarter apart)."""
+    *_, before, last = (0, 0, *trial.curve.steps)
+    step = 1
+    while step <= before:
+        step = max(step + 1, round(step * 1.26))
+    return step <= last
+
+
+def best_score(trials: Sequence[Trial], sweep: Sweep) -> float:
+    """The best score of any trial at any step, NaN where there is none."""
+    best = incumbent(trials, sweep.mode)
+    score = best.curve.best(sweep.mode) if best else None
+    return math.nan if score is None else score
+
+
+def _crash_reported(trial: Trial) -> Trial:
+    """A trial that died before its first report, as one that reported NaN: its configuration is to be avoided."""
+    if trial.status is not TrialStatus.ERRORED or len(trial.curve):
+        return trial
+    return replace(trial, curve=LearningCurve((Measurement(1, math.nan),)))
