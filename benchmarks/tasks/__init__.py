@@ -1,0 +1,84 @@
+"""What is swept: tasks of several families behind one interface.
+
+================  =================================================================================
+family            tasks
+================  =================================================================================
+``lcbench``       20 tabular tasks, dense networks, 52 epochs (surrogate; data beside the project)
+``taskset``       8 text tasks, Adam's own 8 hyperparameters, 50 steps (recorded; data beside it)
+``synthetic-…``   6 tasks of each kind of made-up curves, see `benchmarks.tasks.synthetic`
+================  =================================================================================
+
+>>> [task.name for task in load_tasks("synthetic-late")][:2]
+['synthetic-late/0', 'synthetic-late/1']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+from benchmarks.tasks.lcbench import lcbench_tasks
+from benchmarks.tasks.synthetic import KINDS, synthetic_tasks
+from benchmarks.tasks.task import Curve, Reference, Task, TaskDataMissingError
+
+__all__ = ["Curve", "Reference", "Task", "TaskDataMissingError", "families", "load_task", "load_tasks"]
+
+from benchmarks.tasks.taskset import taskset_tasks
+
+
+def families() -> tuple[str, ...]:
+    """Every family by name, whether or not its data are there."""
+    return tuple(_loaders())
+
+
+@cache
+def load_tasks(selection: str) -> tuple[Task, ...]:
+    """The tasks of a comma-separated list of families, beginnings of families, and single tasks.
+
+    Args:
+        selection: e.g. ``"lcbench"``, ``"synthetic"`` (all its kinds) or ``"lcbench/3945,synthetic-late/0"``.
+
+    Raises:
+        TaskDataMissingError: the data of a family are not beside the project.
+        ValueError: nothing is called so.
+    """
+    chosen: dict[str, Task] = {}
+    for word in selection.split(","):
+        for task in _matching(word.strip()):
+            chosen[task.name] = task
+    return tuple(chosen.values())
+
+
+def load_task(name: str) -> Task:
+    """The task of that full name, e.g. ``"lcbench/3945"``.
+
+    Raises:
+        TaskDataMissingError: the data of its family are not beside the project.
+        ValueError: nothing is called so.
+    """
+    return load_tasks(name)[0]
+
+
+def _matching(word: str) -> tuple[Task, ...]:
+    family, _, single = word.partition("/")
+    names = [name for name in families() if name == family or (not single and name.startswith(f"{family}-"))]
+    tasks = tuple(task for name in names for task in _family(name))
+    found = tuple(task for task in tasks if not single or task.name == word)
+    if not found:
+        known = [task.name for task in tasks] or list(families())
+        raise ValueError(f"no task is called {word!r}; there are {', '.join(known)}")
+    return found
+
+
+@cache
+def _family(name: str) -> tuple[Task, ...]:
+    return _loaders()[name]()
+
+
+def _loaders() -> dict[str, Callable[[], tuple[Task, ...]]]:
+    made_up = {f"synthetic-{kind}": _synthetic(kind) for kind in KINDS}
+    return {"lcbench": lcbench_tasks, "taskset": taskset_tasks, **made_up}
+
+
+def _synthetic(kind: str) -> Callable[[], tuple[Task, ...]]:
+    return lambda: synthetic_tasks(kind)
