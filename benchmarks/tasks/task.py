@@ -64,7 +64,7 @@ class Reference:
     start: float
 
     def regret(self, scores: FloatArray) -> FloatArray:
-        """Normalised regret, any shape: below 0 for what beats the reference, at most 1, and 1 for what is not finite."""
+        """Normalised regret, any shape: below 0 for what beats the reference, at most 1; 1 for what is not finite."""
         with np.errstate(invalid="ignore", over="ignore"):
             regret = (self.best - np.asarray(scores, np.float64)) / (self.best - self.start)
         return np.where(np.isfinite(regret), np.minimum(regret, 1.0), 1.0)
