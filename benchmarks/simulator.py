@@ -9,7 +9,8 @@
 * A result goes to the ``stop`` criteria first (then the scheduler is not asked), to the scheduler, to the searcher
   unless the trial is to STOP, and only then becomes ``trial.last_result``. STOP calls ``on_trial_complete`` of both.
 * A training that ends by itself repeats its last result with ``done`` (Tune's function trainables): then
-  ``on_trial_complete`` of both without ``on_trial_result``. One that dies: ``on_trial_error``, then ``on_trial_complete(error=True)``.
+  ``on_trial_complete`` of both without ``on_trial_result``. One that dies: ``on_trial_error`` of the scheduler, then
+  ``on_trial_complete(error=True)`` of the searcher.
 * A searcher that has nothing to suggest is asked again after every event, and every second while nothing runs.
 
 Every training reports a checkpoint with every result, as `PAUSE` needs it; starting, saving and resuming take no time,
@@ -350,7 +351,7 @@ class Controller:
         step = trial.steps_done
         score, seconds = trial.scores[step], trial.seconds[step]
         trial.steps_done = step = step + 1
-        result = {
+        result: dict[str, Any] = {
             self._task.metric: score,
             "training_iteration": step,
             "time_this_iter_s": seconds - (trial.seconds[step - 2] if step > 1 else 0.0),
