@@ -1,0 +1,110 @@
+"""The command ``metahp``.
+
+Exit codes: 0 the sweep is over · 1 a mistake of MetaHP's own · 2 something given is wrong, or the sweep was halted
+because it could not come to anything · 3 its hours are used up, it can be resumed · 130 Ctrl-C · 143 SIGTERM.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import metahp
+from metahp.errors import MetaHPError
+from metahp.store import Store
+from metahp_cluster.report import facts
+from metahp_cluster.results import SweepResult
+from metahp_cluster.run import run as run_sweep
+from metahp_cluster.spec import load_sweep
+from metahp_cluster.views import config_text
+
+WRONG_INPUT = 2
+TIME_IS_UP = 3
+
+app = typer.Typer(
+    name="metahp",
+    help="Hyperparameter sweeps that get better with every sweep you run.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+store_app = typer.Typer(help="Look into a store.", no_args_is_help=True)
+app.add_typer(store_app, name="store")
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"metahp {metahp.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which.")] = False,
+) -> None:
+    """Options of all commands."""
+
+
+@app.command()
+def run(
+    sweep_file: Annotated[Path, typer.Argument(help="The sweep, in YAML.", metavar="SWEEP.YAML")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest sweep of this name.")] = False,
+    sweep_id: Annotated[str | None, typer.Option(help="Go on with this sweep.", metavar="ID")] = None,
+) -> None:
+    """Run a sweep, or go on with one that was interrupted.
+
+    Exit codes: 0 all trials are over, 2 something given is wrong, 3 the hours are used up, 130 Ctrl-C, 143 SIGTERM.
+    """
+    result = run_sweep(load_sweep(sweep_file), resume=sweep_id or resume, watch=sys.stdout)
+    _print_result(result, sweep_file)
+    raise typer.Exit(exit_code(result))
+
+
+@store_app.command()
+def info(path: Annotated[Path, typer.Argument(help="The store's directory.")]) -> None:
+    """List the sweeps of a store."""
+    if not path.expanduser().is_dir():
+        raise MetaHPError(f"there is no store at {path}; the sweep file or metahp run names where it is")
+    store = Store(path)
+    table = Table("sweep", "name", "metric", "trials", "best", title=f"store {store.path}", box=None)
+    for history in store.curves():
+        sweep, best = history.sweep, history.incumbent()
+        value = "" if best is None else f"{best.curve.best(sweep.mode):.6g}"
+        table.add_row(sweep.sweep_id, sweep.name, f"{sweep.metric} ({sweep.mode})", str(len(history.trials)), value)
+    Console().print(table)
+
+
+def exit_code(result: SweepResult) -> int:
+    """What the shell is told."""
+    if result.signal_number is not None:
+        return 128 + result.signal_number
+    if result.is_complete:
+        return 0
+    return TIME_IS_UP if result.halted and result.halted.endswith("hours is used up") else WRONG_INPUT
+
+
+def main() -> None:
+    """The console command: what went wrong is one sentence, not a traceback."""
+    try:
+        app()
+    except MetaHPError as problem:
+        print(f"metahp: {problem}", file=sys.stderr)
+        raise SystemExit(WRONG_INPUT) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _print_result(result: SweepResult, sweep_file: Path) -> None:
+    for name, value in facts(result):
+        print(f"{name}: {value}")
+    if result.best_config is not None:
+        print(f"best configuration: {config_text(result.best_config)}")
+    print(f"report: {result.report}")
+    if not result.is_complete:
+        command = shlex.join(["metahp", "run", str(sweep_file), "--sweep-id", result.sweep_id])
+        print(f"{result.ended} of {result.trials_wanted} trials are over, everything is kept; go on by: {command}")

@@ -1,0 +1,129 @@
+"""One run of a sweep by a Tune loop in this process."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from metahp.errors import StoreError, SweepSpecError
+from metahp.store import Store
+from metahp.types import Sweep as RecordedSweep
+from metahp.types import SweepHistory
+from metahp_cluster.interrupts import Brake
+from metahp_cluster.monitor import Monitor
+from metahp_cluster.progress import Progress
+from metahp_cluster.quiet import noise_to
+from metahp_cluster.results import SweepResult
+from metahp_cluster.spec import Sweep
+from metahp_cluster.tuning import cluster_for, make_search, make_tuner, new_sweep_id, run_tuner
+from metahp_cluster.user_code import TrainFunction
+from metahp_cluster.views import NoView, View, view_on
+
+
+def run_trials(
+    sweep: Sweep, train: TrainFunction, store: Store, history: SweepHistory | None, watch: TextIO | None
+) -> SweepResult:
+    """Run the trials of a sweep, or what is left of it.
+
+    Args:
+        sweep: what to run.
+        train: its training function.
+        store: where it is kept.
+        history: what of it is over, None for a new one.
+        watch: where progress is shown, None for nowhere.
+    """
+    recorded = history.sweep if history else _to_be_recorded(sweep)
+    history = history or SweepHistory(recorded)
+    folder = _make_folder(sweep, recorded.sweep_id)
+    brake = Brake()
+    with _display(folder / "sweep.log", watch) as view, brake.on_signals():
+        view.say(f"sweep {sweep.name} {recorded.sweep_id}; what Ray and the trials print is in {folder / 'sweep.log'}")
+        _run_on_ray(sweep, train, store, history, folder, view, brake)
+    return SweepResult(
+        history=_now(store, history),
+        trials_wanted=sweep.budget.trials,
+        epochs_each=sweep.budget.epochs,
+        store=store.path,
+        folder=folder,
+        halted=brake.reason,
+        signal_number=brake.signal_number,
+    )
+
+
+def _run_on_ray(
+    sweep: Sweep, train: TrainFunction, store: Store, history: SweepHistory, folder: Path, view: View, brake: Brake
+) -> None:
+    progress = Progress(sweep.metric, sweep.mode, sweep.budget.trials, sweep.budget.epochs)
+    progress.take_up(history)
+    trials = sweep.budget.trials - progress.ended
+    with cluster_for(sweep.resources) as at_once, view:
+        view.say(f"{trials} trials of up to {sweep.budget.epochs} epochs, {at_once} at once")
+        tuner = make_tuner(
+            sweep,
+            train,
+            make_search(sweep, store, history.sweep.sweep_id, len(history.trials)),
+            trials=trials,
+            at_once=at_once,
+            folder=_next_folder(folder / "ray"),
+            watcher=Monitor(progress, view, brake, sweep.budget.hours),
+        )
+        run_tuner(tuner, brake)
+
+
+def _to_be_recorded(sweep: Sweep) -> RecordedSweep:
+    return RecordedSweep(
+        new_sweep_id(), sweep.space, sweep.metric, sweep.mode, sweep.budget.epochs, sweep.task, sweep.name
+    )
+
+
+def _now(store: Store, before: SweepHistory) -> SweepHistory:
+    """What the store knows now; a sweep that was halted before it reached the store is as it was."""
+    try:
+        return store.history(before.sweep.sweep_id)
+    except StoreError:
+        return before
+
+
+def _make_folder(sweep: Sweep, sweep_id: str) -> Path:
+    folder = sweep.output.expanduser().absolute() / f"{re.sub(r'[^A-Za-z0-9_.-]', '-', sweep.name)}-{sweep_id[-8:]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise SweepSpecError(f"no folder for log and report can be made: {problem}; set output to another") from None
+    return folder
+
+
+def _next_folder(parent: Path) -> Path:
+    """A fresh folder for Tune, for which each run of a sweep is a new one."""
+    parent.mkdir(exist_ok=True)
+    return parent / f"run-{sum(1 for _ in parent.iterdir()) + 1}"
+
+
+@contextmanager
+def _display(log: Path, watch: TextIO | None) -> Iterator[View]:
+    """What people see; everything else that is printed goes to the log, but the warnings of MetaHP go to both."""
+    with noise_to(log, watch or sys.stdout) as stream:
+        view = NoView() if watch is None else view_on(stream, is_terminal=watch.isatty())
+        handler = _ToView(view)
+        loggers = [logging.getLogger(name) for name in ("metahp", "metahp_searchers", "metahp_cluster")]
+        for logger in loggers:
+            logger.addHandler(handler)
+        try:
+            yield view
+        finally:
+            for logger in loggers:
+                logger.removeHandler(handler)
+
+
+class _ToView(logging.Handler):
+    def __init__(self, view: View) -> None:
+        super().__init__(logging.WARNING)
+        self._view = view
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._view.say(f"{record.levelname.lower()}: {record.getMessage()}")

@@ -1,0 +1,62 @@
+"""What this machine has, and how many trials fit on it at once; decided before anything starts."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+
+from metahp.errors import SweepSpecError
+from metahp_cluster.spec import Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One machine.
+
+    Attributes:
+        cpus: cores that may be used.
+        gpus: GPUs that may be used.
+    """
+
+    cpus: float
+    gpus: float
+
+    def __str__(self) -> str:
+        return f"{self.cpus:g} CPU" + (f" + {self.gpus:g} GPU" if self.gpus else "")
+
+    def fits(self, wanted: Resources) -> int:
+        """How many trials run here at the same time."""
+        by_cpu = math.floor(self.cpus / wanted.cpu + 1e-9)
+        return min(by_cpu, _on_gpus(self.gpus, wanted.gpu)) if wanted.gpu else by_cpu
+
+
+def this_machine() -> Node:
+    """The cores that this process may use, and the GPUs that Ray sees."""
+    from ray._private.accelerators import get_accelerator_manager_for_resource  # what ray.init itself asks
+
+    gpus = get_accelerator_manager_for_resource("GPU").get_current_node_num_accelerators()
+    return Node(len(os.sched_getaffinity(0)), gpus)
+
+
+def at_once(wanted: Resources, nodes: list[Node]) -> int:
+    """How many trials will run at the same time.
+
+    Raises:
+        SweepSpecError: not a single one ever could.
+    """
+    fitting = sum(node.fits(wanted) for node in nodes)
+    if not fitting:
+        has = ", ".join(map(str, nodes)) or "nothing"
+        raise SweepSpecError(
+            f"a trial of {Node(wanted.cpu, wanted.gpu)} can never be scheduled, no machine has as much "
+            f"(there is {has}); ask for less in resources"
+        )
+    return min(fitting, wanted.at_once or fitting)
+
+
+def _on_gpus(gpus: float, share: float) -> int:
+    """Fractions are packed card by card: what is left of one card cannot be added to another."""
+    if share >= 1:
+        return math.floor(gpus / share)
+    return math.floor(gpus) * math.floor(1 / share + 1e-9)

@@ -1,0 +1,100 @@
+"""What a sweep came to, read from the store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from metahp.types import Config, SweepHistory, TrialStatus
+
+
+@dataclass(frozen=True, slots=True)
+class SweepResult:
+    """What a sweep came to.
+
+    Attributes:
+        history: the sweep with all its trials and learning curves, those of earlier runs of it too.
+        trials_wanted: how many trials it was to have.
+        epochs_each: epochs of a full training.
+        store: where it is kept.
+        folder: its own folder, with log and report.
+        halted: why it ended before all trials were over, or None.
+        signal_number: the signal that ended it, or None.
+    """
+
+    history: SweepHistory
+    trials_wanted: int
+    epochs_each: int
+    store: Path
+    folder: Path
+    halted: str | None = None
+    signal_number: int | None = None
+
+    @property
+    def sweep_id(self) -> str:
+        """Resumes the sweep, and finds it in the store."""
+        return self.history.sweep.sweep_id
+
+    @property
+    def best_config(self) -> Config | None:
+        """The configuration of the best trial, None where no trial has reported a finite value."""
+        best = self.history.incumbent()
+        return None if best is None else best.config
+
+    @property
+    def best_value(self) -> float | None:
+        """The best value that any trial has reported at any epoch."""
+        best = self.history.incumbent()
+        return None if best is None else best.curve.best(self.history.sweep.mode)
+
+    @property
+    def counts(self) -> Counter[TrialStatus]:
+        """How many trials stand where."""
+        return Counter(trial.status for trial in self.history.trials)
+
+    @property
+    def ended(self) -> int:
+        """How many trials are over."""
+        return sum(trial.status.is_over for trial in self.history.trials)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all trials are over; otherwise the sweep can be resumed."""
+        return self.ended >= self.trials_wanted
+
+    @property
+    def epochs_used(self) -> int:
+        """Epochs that were trained."""
+        return sum(trial.curve.last_step for trial in self.history.trials)
+
+    @property
+    def epochs_saved(self) -> int:
+        """Epochs that pruned trials did not train."""
+        pruned = [trial for trial in self.history.trials if trial.status is TrialStatus.STOPPED]
+        return sum(max(self.epochs_each - trial.curve.last_step, 0) for trial in pruned)
+
+    @property
+    def log(self) -> Path:
+        """What Ray, TensorFlow and the trials printed."""
+        return self.folder / "sweep.log"
+
+    @property
+    def report(self) -> Path:
+        """The report, one HTML file."""
+        return self.folder / "report.html"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One flat dict for each trial, e.g. for a data frame."""
+        mode = self.history.sweep.mode
+        return [
+            {
+                "trial_id": trial.trial_id,
+                "status": str(trial.status),
+                "epochs": trial.curve.last_step,
+                self.history.sweep.metric: trial.curve.best(mode),
+                "config": dict(trial.config),
+            }
+            for trial in self.history.trials
+        ]

@@ -1,0 +1,146 @@
+"""A sweep as Ray Tune runs it: the cluster, the searcher, the scheduler, and the settings that matter.
+
+Of these the most important is ``reuse_actors``: a worker that has imported TensorFlow is kept for the next trial,
+which costs milliseconds in place of some ten seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import ray
+from ray import tune
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
+
+import metahp
+import metahp_cluster
+import metahp_searchers
+from metahp.store import Store
+from metahp_cluster import environment, machine
+from metahp_cluster.interrupts import Brake, SweepHaltedError
+from metahp_cluster.monitor import Monitor
+from metahp_cluster.spec import Resources, Sweep
+from metahp_cluster.user_code import TrainFunction
+from metahp_searchers import MetaScheduler, MetaSearch
+from metahp_searchers.brain import new_sweep_id
+
+__all__ = ["cluster_for", "make_search", "make_tuner", "new_sweep_id", "run_tuner"]
+
+STEP = "training_iteration"  # Tune counts the reports of a trial, whatever the trial calls them
+RETRIES_ON_A_CLUSTER = 3  # machines come and go there; on one machine a trial that raised would raise again
+
+
+@contextmanager
+def cluster_for(resources: Resources) -> Iterator[int]:
+    """Ray, and how many trials run at once on it.
+
+    That is, in this order: a Ray that this process uses already, the cluster that ``RAY_ADDRESS`` names, or one on
+    this machine that lives as long as the context.
+
+    Raises:
+        SweepSpecError: a trial that asks for more than any machine has.
+    """
+    if ray.is_initialized():
+        yield machine.at_once(resources, _nodes())
+        return
+    with _started(resources) as nodes:
+        yield machine.at_once(resources, nodes)
+
+
+@contextmanager
+def _started(resources: Resources) -> Iterator[list[machine.Node]]:
+    address = environment.cluster_address()
+    if address is None:
+        here = machine.this_machine()
+        machine.at_once(resources, [here])  # refused before anything is started
+        ray.init(address="local", num_cpus=here.cpus, num_gpus=here.gpus, include_dashboard=False)
+    else:
+        ray.init(address=address, runtime_env=_for_workers())
+    try:
+        yield _nodes()
+    finally:
+        ray.shutdown()
+
+
+def make_tuner(
+    sweep: Sweep, train: TrainFunction, search: MetaSearch, *, trials: int, at_once: int, folder: Path, watcher: Monitor
+) -> tune.Tuner:
+    """The Tuner for what is left of a sweep.
+
+    Args:
+        sweep: what is to be run.
+        train: its training function.
+        search: knows the sweep's id, and what of it is over.
+        trials: how many are still to be run.
+        at_once: how many at the same time.
+        folder: for what Tune writes.
+        watcher: told of everything.
+    """
+    on_cluster = environment.cluster_address() is not None
+    return tune.Tuner(
+        tune.with_resources(train, {"cpu": sweep.resources.cpu, "gpu": sweep.resources.gpu}),
+        tune_config=tune.TuneConfig(
+            metric=sweep.metric,
+            mode=str(sweep.mode),
+            num_samples=trials,
+            search_alg=search,
+            scheduler=_scheduler(sweep, search),
+            max_concurrent_trials=at_once,
+            reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(
+            name=folder.name,
+            storage_path=str(folder.parent),
+            stop={STEP: sweep.budget.epochs},
+            failure_config=tune.FailureConfig(max_failures=RETRIES_ON_A_CLUSTER if on_cluster else 0),
+            callbacks=[watcher],
+            verbose=0,
+        ),
+    )
+
+
+def make_search(sweep: Sweep, store: Store, sweep_id: str, trials_known: int) -> MetaSearch:
+    """The searcher; one that goes on with a sweep must not draw what its first run drew."""
+    return MetaSearch(
+        store,
+        sweep.task,
+        metric=sweep.metric,
+        mode=str(sweep.mode),
+        space=sweep.space,
+        max_t=sweep.budget.epochs,
+        time_attr=STEP,
+        seed=sweep.seed + trials_known,
+        name=sweep.name,
+        sweep_id=sweep_id,
+    )
+
+
+def run_tuner(tuner: tune.Tuner, brake: Brake) -> None:
+    """Run until all trials are over, or the brake was pulled; results are in the store either way."""
+    try:
+        tuner.fit()
+    except (SweepHaltedError, KeyboardInterrupt) as problem:
+        brake.pull(str(problem) or "interrupted")
+
+
+def _scheduler(sweep: Sweep, search: MetaSearch) -> TrialScheduler:
+    if sweep.scheduler == "meta":
+        return MetaScheduler(search)
+    if sweep.scheduler == "asha":
+        return ASHAScheduler(time_attr=STEP, max_t=sweep.budget.epochs)
+    return FIFOScheduler()
+
+
+def _nodes() -> list[machine.Node]:
+    shares = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [machine.Node(share.get("CPU", 0.0), share.get("GPU", 0.0)) for share in shares]
+
+
+def _for_workers() -> dict[str, object]:
+    """What workers of a running cluster need from here: this very version of the packages, and the settings."""
+    return {
+        "py_modules": [metahp, metahp_searchers, metahp_cluster],
+        "env_vars": {name: environment.DEFAULTS[name] for name in environment.WORKERS_TOO},
+    }

@@ -1,0 +1,176 @@
+"""What people see while a sweep runs: a live table in a terminal, now and then a line elsewhere, or nothing.
+
+Tune keeps its callbacks, and so whoever they tell, in a file: a view comes back from there as one that shows nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from metahp.types import Config, TrialStatus
+from metahp_cluster.progress import Progress, TrialProgress
+
+LINE_EVERY_S = 5.0
+
+
+class View(Protocol):
+    """Shows the progress of a sweep."""
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End."""
+        ...
+
+    def show(self, progress: Progress) -> None:
+        """Something has happened."""
+        ...
+
+    def say(self, message: str) -> None:
+        """One line that is not to be missed."""
+        ...
+
+
+class NoView:
+    """Shows nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def show(self, progress: Progress) -> None:
+        """Nothing to see."""
+
+    def say(self, message: str) -> None:
+        """Nothing to hear."""
+
+
+class LineView(NoView):
+    """One plain line for all that happened in a few seconds; for pipes, log files and dumb terminals."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._next = 0.0
+        self._last = ""
+
+    def __reduce__(self) -> tuple[type[NoView], tuple[()]]:
+        return NoView, ()
+
+    def show(self, progress: Progress) -> None:
+        """One line, unless there was one a moment ago or nothing is new."""
+        text = summary(progress)
+        finished = progress.ended >= progress.trials_wanted
+        if text != self._last and (finished or progress.elapsed_s >= self._next):
+            self._next, self._last = progress.elapsed_s + LINE_EVERY_S, text
+            self.say(f"[{clock(progress.elapsed_s)}] {text}{_rest(progress)}")
+
+    def say(self, message: str) -> None:
+        """One line."""
+        print(message, file=self._stream, flush=True)
+
+
+class LiveView(NoView):
+    """A table that is drawn over and over; for terminals."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._console = Console(file=stream, force_terminal=True)
+        self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+
+    def __reduce__(self) -> tuple[type[NoView], tuple[()]]:
+        return NoView, ()
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, progress: Progress) -> None:
+        """Draw it anew."""
+        self._live.update(_picture(progress), refresh=True)
+
+    def say(self, message: str) -> None:
+        """A line above the table."""
+        self._console.print(escape(message))
+
+
+def view_on(stream: TextIO, *, is_terminal: bool) -> View:
+    """The view that suits a stream."""
+    return LiveView(stream) if is_terminal else LineView(stream)
+
+
+def summary(progress: Progress) -> str:
+    """Everything that counts in one line."""
+    counts = progress.counts
+    parts = [f"{progress.ended}/{progress.trials_wanted} trials over"]
+    for status, word in ((TrialStatus.STOPPED, "pruned"), (TrialStatus.ERRORED, "failed")):
+        if counts[status]:
+            parts.append(f"{counts[status]} {word}")
+    parts.append(f"{counts[TrialStatus.RUNNING]} running")
+    leader = progress.incumbent()
+    if leader is not None:
+        parts.append(f"best {progress.metric} {leader.best:.4g} (trial {leader.number})")
+    parts.append(f"{progress.epochs_used} epochs, {progress.epochs_saved} saved")
+    return ", ".join(parts)
+
+
+def clock(seconds: float) -> str:
+    """``m:ss``, or ``h:mm:ss``."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def config_text(config: Config) -> str:
+    """A configuration in few characters."""
+    parts = []
+    for key, value in config.items():
+        number = isinstance(value, float)
+        parts.append(f"{key}={value:.3g}" if number else f"{key}={_short(value)}")
+    return " ".join(parts)
+
+
+def _short(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _rest(progress: Progress) -> str:
+    rest = progress.remaining_s()
+    return f", about {clock(rest)} left" if rest else ""
+
+
+def _picture(progress: Progress) -> Group:
+    head = Table.grid(padding=(0, 1))
+    head.add_row(
+        ProgressBar(total=progress.trials_wanted, completed=progress.ended, width=24),
+        f"[{clock(progress.elapsed_s)}] {escape(summary(progress))}{_rest(progress)}",
+    )
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("trial", "epoch", progress.metric, "configuration"):
+        table.add_column(escape(column), no_wrap=True, overflow="ellipsis")
+    leader = progress.incumbent()
+    rows = [*progress.running(), *([leader] if leader else [])]
+    for trial in rows:
+        table.add_row(*_row(trial, progress, is_best=trial is leader))
+    return Group(head, table)
+
+
+def _row(trial: TrialProgress, progress: Progress, *, is_best: bool) -> tuple[str, str, str, str]:
+    best = "" if trial.best is None else f"{trial.best:.4g}"
+    mark = " best" if is_best else ""
+    return (f"{trial.number}{mark}", f"{trial.epochs}/{progress.epochs_each}", best, escape(config_text(trial.config)))
