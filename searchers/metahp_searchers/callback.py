@@ -5,19 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
 from metahp.errors import MetaHPError
-from metahp.store import Store, TrialEvent
+from metahp.store import Store
 from metahp.types import Sweep, TaskValue, check_task, parse_mode
-from metahp_searchers.brain import brain_of, new_sweep_id
+from metahp_searchers.brain import brain_of, full_training, new_sweep_id
 from metahp_searchers.journal import Journal, RunLog
 from metahp_searchers.ray_space import recorded_space
-from metahp_searchers.recorder import Recorder
 from metahp_searchers.reports import Result, flattened, step_of
 from metahp_searchers.snapshot import sweep_from_data, sweep_to_data
 from metahp_searchers.tune_run import callback_made, current_run
@@ -68,14 +67,13 @@ class StoreCallback(Callback):
         self._max_t = max_t
         self._time_attr = time_attr
         self._name = name
+        self._sweep: Sweep | None = None
         self._forget()
 
     def _forget(self) -> None:
         self._sink: RunLog | None = None
         self._looked = False
-        self._sweep: Sweep | None = None
         self._stop: Any = None
-        self._cut_short: set[str] = set()
 
     # Tune's hooks
 
@@ -83,50 +81,38 @@ class StoreCallback(Callback):
         self, stop: Any = None, num_samples: int | None = None, total_num_samples: int | None = None, **info: Any
     ) -> None:
         """A run begins; of a restored one `set_state` has been called before."""
-        sweep = self._sweep
         self._forget()
-        self._sweep, self._stop = sweep, stop
+        self._stop = stop
 
     def on_trial_start(self, iteration: int, trials: Sequence[Trial], trial: Trial, **info: Any) -> None:
         """An attempt begins."""
-        if (log := self._log_of(trial)) is not None:
-            restored = trial.latest_checkpoint_result is not None
-            self._guarded(lambda: log.trial_started(trial.trial_id, trial.config, restored=restored))
+        restored = trial.latest_checkpoint_result is not None
+        self._tell(trial, lambda sink: sink.trial_started(trial.trial_id, trial.config, restored=restored))
 
     def on_trial_result(
         self, iteration: int, trials: Sequence[Trial], trial: Trial, result: Result, **info: Any
     ) -> None:
         """A report."""
-        if (log := self._log_of(trial)) is not None:
-            self._guarded(lambda: self._report(log, trial, flattened(result)))
-
-    def _report(self, log: RunLog, trial: Trial, result: Result) -> None:
-        done = bool(result.get("done", False))
-        # Tune says "done" here when somebody decided so; a function that returns says it in no report.
-        if done and not self._is_full(trial, result):
-            self._cut_short.add(trial.trial_id)
-        log.trial_reported(trial.trial_id, result, done=done)
+        self._tell(trial, lambda sink: _report(sink, trial, flattened(result), self._time_attr))
 
     def on_trial_complete(self, iteration: int, trials: Sequence[Trial], trial: Trial, **info: Any) -> None:
         """A trial ended, by itself or by a decision."""
-        if (log := self._log_of(trial)) is not None:
-            event = TrialEvent.STOPPED if trial.trial_id in self._cut_short else TrialEvent.COMPLETED
-            self._guarded(lambda: log.trial_ended(trial.trial_id, event))
+        self._tell(trial, lambda sink: sink.trial_ended(trial.trial_id))
 
     def on_trial_error(self, iteration: int, trials: Sequence[Trial], trial: Trial, **info: Any) -> None:
         """A trial failed and is not tried again."""
-        if (log := self._log_of(trial)) is not None:
-            self._guarded(lambda: log.trial_ended(trial.trial_id, TrialEvent.ERRORED, str(trial.get_error() or "")))
+        self._tell(trial, lambda sink: sink.trial_ended(trial.trial_id, error=str(trial.get_error() or "unknown")))
 
     def on_step_end(self, iteration: int, trials: Sequence[Trial], **info: Any) -> None:
         """Some time has passed."""
-        if self._sink is not None:
-            self._guarded(self._sink.retry)
+        if (sink := self._sink) is not None:
+            _guarded(sink.retry)
 
     def on_experiment_end(self, trials: Sequence[Trial], **info: Any) -> None:
         """The run is over."""
-        if self._sink is not None:
-            self._guarded(self._sink.close)
+        if (sink := self._sink) is not None:
+            _guarded(sink.close)
+        self._sweep = None  # the next run of a callback that is used again is another sweep
 
     def get_state(self) -> dict[str, Any] | None:
         """Which sweep it was, for a restored run; one with a brain is remembered there."""
@@ -134,21 +120,22 @@ class StoreCallback(Callback):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Goes on with that sweep."""
-        self._guarded(lambda: setattr(self, "_sweep", sweep_from_data(state["sweep"])))
+        _guarded(lambda: setattr(self, "_sweep", sweep_from_data(state["sweep"])))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_sink": None, "_looked": False, "_stop": None, "_cut_short": set()}
+        return {**self.__dict__, "_sink": None, "_looked": False, "_stop": None}
 
     # Finding out what is recorded
 
-    def _log_of(self, trial: Trial) -> RunLog | None:
-        """Where this trial is recorded: by its brain, else on our own; nowhere if another callback has it already."""
+    def _tell(self, trial: Trial, tell: Callable[[RunLog], None]) -> None:
+        """Tells where this trial is recorded; nobody if another callback of the run does so already."""
         if _owners.setdefault(trial, self) is not self:
-            return None
+            return
         if not self._looked:
             self._looked = True
-            self._guarded(lambda: self._look(trial))
-        return self._sink
+            _guarded(lambda: self._look(trial))
+        if (sink := self._sink) is not None:
+            _guarded(lambda: tell(sink))
 
     def _look(self, trial: Trial) -> None:
         self._sink = brain_of(trial.trial_id)
@@ -158,12 +145,11 @@ class StoreCallback(Callback):
 
     def _own_journal(self, store: Store, trial: Trial) -> Journal | None:
         run = current_run()
-        self._sweep = self._sweep or self._new_sweep(trial)
-        if self._sweep is None:
+        sweep = self._sweep = self._sweep or self._new_sweep(trial)
+        if sweep is None:
             return None
-        sweep, searcher, scheduler = self._sweep, run.searcher if run else "", run.scheduler if run else ""
-        recorder = Recorder(lambda: store.open_sweep(sweep, searcher=searcher, scheduler=scheduler))
-        return Journal(sweep, recorder, self._time_attr)
+        searcher, scheduler = (run.searcher, run.scheduler) if run is not None else ("", "")
+        return Journal(sweep, lambda: store.open_sweep(sweep, searcher=searcher, scheduler=scheduler), self._time_attr)
 
     def _new_sweep(self, trial: Trial) -> Sweep | None:
         run = current_run()
@@ -179,22 +165,31 @@ class StoreCallback(Callback):
             return None
         space = recorded_space(run.param_space if run else {})
         name = self._name or trial.experiment_dir_name
-        return Sweep(new_sweep_id(), space, metric, parse_mode(mode), self._full_step(), self._task, name)
+        max_step = self._max_t or full_training(self._stop, self._time_attr)
+        return Sweep(new_sweep_id(), space, metric, parse_mode(mode), max_step, self._task, name)
 
-    def _full_step(self) -> int | None:
-        return self._max_t or (self._stop.get(self._time_attr) if isinstance(self._stop, Mapping) else None)
 
-    def _is_full(self, trial: Trial, result: Result) -> bool:
-        """Whether a trial went as far as it was meant to."""
-        full, step = self._full_step(), step_of(result, self._time_attr)
-        if full is not None and step is not None and step >= full:
-            return True
-        return any(key in result and result[key] >= limit for key, limit in trial.stopping_criterion.items())
+def _report(sink: RunLog, trial: Trial, result: Result, time_attr: str) -> None:
+    done = bool(result.get("done", False))
+    # Tune says "done" here when somebody has decided so; a function that returns says it in no report.
+    if done and not _is_full(sink, trial, result, time_attr):
+        sink.trial_cut_short(trial.trial_id)
+    sink.trial_reported(trial.trial_id, result, done=done)
 
-    def _guarded(self, act: Any) -> None:
-        try:
-            act()
-        except MetaHPError as problem:
-            _log.error("not recorded: %s", problem)
-        except Exception:
-            _log.exception("not recorded")
+
+def _is_full(sink: RunLog, trial: Trial, result: Result, time_attr: str) -> bool:
+    """Whether a trial went as far as it was meant to."""
+    step = step_of(result, time_attr)
+    if sink.max_step is not None and step is not None and step >= sink.max_step:
+        return True
+    return any(key in result and result[key] >= limit for key, limit in trial.stopping_criterion.items())
+
+
+def _guarded(act: Callable[[], None]) -> None:
+    """An exception in a callback would end the user's sweep."""
+    try:
+        act()
+    except MetaHPError as problem:
+        _log.error("not recorded: %s", problem)
+    except Exception:
+        _log.exception("not recorded")

@@ -68,7 +68,7 @@ class Recorder:
         return self._writer
 
     def add(self, trial_id: str, write: Callable[[SweepWriter], object], *, is_start: bool = False) -> None:
-        """Records something about a trial, now or when the store works again; without its start nothing of it can be."""
+        """Records something about a trial, now or when the store works; a trial whose start is refused is left out."""
         self._waiting.append(_Entry(trial_id, write, is_start))
         self.retry()
 

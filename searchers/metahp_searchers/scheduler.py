@@ -11,7 +11,7 @@ from ray.tune.schedulers import TrialScheduler
 
 from metahp.errors import RecordError
 from metahp.store import Store
-from metahp.types import Action, TaskValue, TrialStatus, check_task, parse_mode
+from metahp.types import Action, TaskValue, check_task, parse_mode
 from metahp.types import Trial as KnownTrial
 from metahp_searchers.brain import Brain, Settings, new_sweep_id
 from metahp_searchers.ray_space import recorded_space
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class MetaScheduler(TrialScheduler):
-    """Stops a trial as soon as it is unlikely to beat the best one; never pauses one.
+    """Stops a trial as soon as it is unlikely to beat the best one, or fully trained; never pauses one.
 
     Args:
         search: the `MetaSearch` of the same run; both then share what they know. Without it the scheduler works with
@@ -89,25 +89,25 @@ class MetaScheduler(TrialScheduler):
         if not self.brain.recall():  # of a restored run the store remembers more than Tune does
             run = current_run()
             space = recorded_space(run.param_space if run is not None else {})
-            self.brain.begin(space, self._metric, self._mode, max_step=_max_step(spec, self.brain.settings.time_attr))
+            self.brain.begin(space, self._metric, self._mode, stop=spec.get("stop"))
         return True
 
     def on_trial_add(self, tune_controller: TuneController, trial: Trial) -> None:
         """A trial is new, came back after a failure, or comes out of a restored run."""
         self.brain.adopt(trial.trial_id, trial.config)
-        finished = self.brain.finished_elsewhere(trial.trial_id)
+        finished = self.brain.left_over(trial.trial_id)
         if finished is not None and trial.status == Trial.PENDING:
             self._leave_finished(trial, finished)
         elif trial.status == Trial.TERMINATED:
             self.brain.observe(trial.trial_id, trial.last_result)
-            self.brain.end(trial.trial_id, TrialStatus.COMPLETED)
+            self.brain.end(trial.trial_id)
         else:
             self.brain.prepare()
 
     def _leave_finished(self, trial: Trial, finished: KnownTrial) -> None:
         """A trial that ended after Tune's last snapshot is not trained again: Tune learns how it ended."""
         trial.set_status(Trial.TERMINATED)
-        self.brain.end(trial.trial_id, finished.status)
+        self.brain.end(trial.trial_id)
         if finished.curve.measurements and self.brain.sweep is not None:
             last = finished.curve.measurements[-1]
             known = {self.brain.sweep.metric: last.value, self.brain.settings.time_attr: last.step, "done": True}
@@ -117,22 +117,22 @@ class MetaScheduler(TrialScheduler):
         """Goes on or stops."""
         self.brain.observe(trial.trial_id, result)
         if self.brain.decide(trial.trial_id).action is not Action.STOP:
-            return str(TrialScheduler.CONTINUE)  # a pause would need a fresh checkpoint to be worth anything
-        self.brain.stopped.add(trial.trial_id)
+            return str(TrialScheduler.CONTINUE)  # also for a pause, which is worth nothing without a fresh checkpoint
+        self.brain.trial_cut_short(trial.trial_id)
         return str(TrialScheduler.STOP)
 
     def on_trial_complete(self, tune_controller: TuneController, trial: Trial, result: Result) -> None:
         """A trial is over."""
         self.brain.observe(trial.trial_id, result)
-        stopped = trial.trial_id in self.brain.stopped
-        self.brain.end(trial.trial_id, TrialStatus.STOPPED if stopped else TrialStatus.COMPLETED)
+        self.brain.end(trial.trial_id)
 
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:
         """A trial failed; whether it is tried again the callback and the searcher will hear."""
 
     def on_trial_remove(self, tune_controller: TuneController, trial: Trial) -> None:
         """A trial is given up before it ran."""
-        self.brain.end(trial.trial_id, TrialStatus.STOPPED)
+        self.brain.trial_cut_short(trial.trial_id)
+        self.brain.end(trial.trial_id)
 
     def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
         """The oldest trial that waits."""
@@ -158,8 +158,3 @@ def _own_brain(
 ) -> Brain:
     opened = store if store is None or isinstance(store, Store) else Store(store)
     return Brain(Settings(opened, dict(task or {}), max_t, time_attr, seed, name), new_sweep_id())
-
-
-def _max_step(spec: Mapping[str, Any], time_attr: str) -> int | None:
-    stop = spec.get("stop")
-    return stop.get(time_attr) if isinstance(stop, Mapping) else None

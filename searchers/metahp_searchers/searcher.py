@@ -13,7 +13,7 @@ from ray.tune.search import Searcher
 from metahp.errors import RecordError, SearchSpaceError
 from metahp.space import SearchSpace
 from metahp.store import Store
-from metahp.types import TaskValue, TrialStatus, check_task, parse_mode
+from metahp.types import TaskValue, check_task, parse_mode
 from metahp_searchers.brain import Brain, Settings, new_sweep_id
 from metahp_searchers.ray_space import from_tune, holds_domain
 from metahp_searchers.reports import Result
@@ -59,7 +59,9 @@ class MetaSearch(Searcher):
         name: str = "",
         sweep_id: str | None = None,
     ) -> None:
-        super().__init__(metric=metric, mode=None if mode is None else str(parse_mode(mode)))
+        super().__init__()
+        self._metric: str | None = metric
+        self._mode: str | None = None if mode is None else str(parse_mode(mode))
         check_task(task or {})
         opened = store if store is None or isinstance(store, Store) else Store(store)
         if sweep_id is not None and opened is None:
@@ -91,10 +93,8 @@ class MetaSearch(Searcher):
                 f"MetaSearch needs a metric and a mode, got metric={self._metric!r}, mode={self._mode!r}; "
                 "give both to TuneConfig, e.g. TuneConfig(metric='val_accuracy', mode='max', ...)"
             )
-        stop = spec.get("stop")
-        max_step = stop.get(self.brain.settings.time_attr) if isinstance(stop, Mapping) else None
         self.brain.begin(
-            space, self._metric, self._mode, max_step=max_step, num_samples=spec.get("num_samples") or None
+            space, self._metric, self._mode, stop=spec.get("stop"), num_samples=spec.get("num_samples") or None
         )
         request_callback()
         if self._resumes:
@@ -118,9 +118,7 @@ class MetaSearch(Searcher):
     def on_trial_complete(self, trial_id: str, result: Result | None = None, error: bool = False) -> None:
         """A trial is over; the result that a scheduler stopped it for comes only here."""
         self.brain.observe(trial_id, result)
-        stopped = trial_id in self.brain.stopped
-        finished = TrialStatus.STOPPED if stopped else TrialStatus.COMPLETED
-        self.brain.end(trial_id, TrialStatus.ERRORED if error else finished)
+        self.brain.end(trial_id, failed=error)
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         """Takes over the counting from `ConcurrencyLimiter`, which counts paused trials as running."""
