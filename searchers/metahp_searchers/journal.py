@@ -79,9 +79,9 @@ class Journal:
         self.recorder.add(name, lambda writer: writer.start_attempt(name, own, restored=restored), is_start=True)
 
     def trial_reported(self, trial_id: str, result: Result, *, done: bool) -> None:
-        """Records a report; one without a step cannot be placed and is left out."""
+        """Records a report; without a step, or of a trial that never started, it cannot be placed and is left out."""
         measurement = measurement_of(result, self._metric, self._time_attr)
-        if measurement is not None:
+        if measurement is not None and trial_id in self._running:
             name, metrics = self._store_id(trial_id), metrics_of(result)
             self.recorder.add(name, lambda writer: writer.record(name, measurement, metrics, done=done))
 

@@ -1,0 +1,187 @@
+"""MetaScheduler beyond the contract: it stops, never pauses, and comes back from restarts."""
+
+import math
+import pickle
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray.tune.experiment import Trial
+
+from metahp.errors import RecordError
+from metahp.store import Store
+from metahp.types import Action, Decision, TrialStatus
+from metahp_searchers import MetaScheduler, MetaSearch
+from metahp_searchers.testing import (
+    METRIC,
+    MODE,
+    FakeController,
+    fake_trial,
+    running_trials,
+    small_space,
+    suggest,
+)
+
+
+def started(**arguments: Any) -> MetaScheduler:
+    scheduler = MetaScheduler(**arguments)
+    assert scheduler.set_search_properties(METRIC, MODE, stop={"training_iteration": 9}, num_samples=20)
+    return scheduler
+
+
+def test_bad_trials_are_stopped_and_the_best_one_is_not() -> None:
+    scheduler, controller = started(), FakeController()
+    for _ in running_trials(controller, scheduler, count=6, steps=9):  # good ones come first: all run
+        pass
+    bad = controller.add(scheduler, "bad", Trial.RUNNING)
+    answers = [
+        scheduler.on_trial_result(controller, bad, {METRIC: -5.0, "training_iteration": step}) for step in range(1, 9)
+    ]
+    assert "STOP" in answers
+    assert "1 trials stopped early" in scheduler.debug_string()
+    best = controller.add(scheduler, "best", Trial.RUNNING)
+    answers = [
+        scheduler.on_trial_result(controller, best, {METRIC: 50.0 + step, "training_iteration": step})
+        for step in range(1, 9)
+    ]
+    assert set(answers) == {"CONTINUE"}
+
+
+def test_a_full_training_ends_without_being_cut_short() -> None:
+    scheduler, controller = started(max_t=3), FakeController()
+    trial = controller.add(scheduler, "a", Trial.RUNNING)
+    answers = [scheduler.on_trial_result(controller, trial, {METRIC: 0.1, "training_iteration": s}) for s in (1, 2, 3)]
+    assert answers == ["CONTINUE", "CONTINUE", "STOP"]
+    scheduler.on_trial_complete(controller, trial, {METRIC: 0.1, "training_iteration": 3})
+    assert scheduler.brain._roster.trials[0].status is TrialStatus.COMPLETED
+
+
+@pytest.mark.parametrize("checkpoint", [None, object()])
+def test_it_never_pauses(monkeypatch: Any, checkpoint: Any) -> None:
+    scheduler, controller = started(), FakeController()
+    monkeypatch.setattr(scheduler.brain, "decide", lambda trial_id: Decision(Action.PAUSE))
+    monkeypatch.setattr(Trial, "latest_checkpoint_result", checkpoint)
+    trial = controller.add(scheduler, "a", Trial.RUNNING)
+    assert scheduler.on_trial_result(controller, trial, {METRIC: 0.1, "training_iteration": 1}) == "CONTINUE"
+
+
+def test_one_brain_for_both_also_after_a_restart() -> None:
+    search = MetaSearch(None)
+    scheduler = MetaScheduler(search)
+    search, scheduler = pickle.loads(pickle.dumps((search, scheduler)))  # as tuner.pkl holds them
+    assert scheduler.brain is search.brain
+    assert search.set_search_properties(METRIC, MODE, small_space())
+    assert scheduler.set_search_properties(METRIC, MODE)
+    suggest(search, "a")
+    trial = fake_trial("a", Trial.RUNNING)
+    scheduler.on_trial_result(FakeController(), trial, {METRIC: 0.1, "training_iteration": 1})
+    assert len(search.brain._roster.trials[0].curve) == 1
+
+
+def test_restoring_the_searcher_keeps_them_together(tmp_path: Path) -> None:
+    search = MetaSearch(None)
+    search.set_search_properties(METRIC, MODE, small_space())
+    suggest(search, "a")
+    search.save(str(tmp_path / "state"))
+    other = MetaSearch(None)
+    scheduler = MetaScheduler(other)
+    other.restore(str(tmp_path / "state"))
+    assert scheduler.brain is other.brain
+    assert scheduler.brain.knows("a")
+
+
+def test_it_comes_back_from_the_store(tmp_path: Path) -> None:
+    scheduler, controller = started(store=tmp_path / "store", name="sweep"), FakeController()
+    pristine = pickle.dumps(MetaScheduler(store=tmp_path / "store"))
+    scheduler = pickle.loads(pristine)
+    assert scheduler.set_search_properties(METRIC, MODE, stop={"training_iteration": 9}, num_samples=20)
+    for trial, result in running_trials(controller, scheduler, count=5, steps=4):
+        if result["training_iteration"] == 1:
+            scheduler.brain.trial_started(trial.trial_id, trial.config, restored=False)
+        scheduler.brain.trial_reported(trial.trial_id, result, done=False)
+    scheduler.brain.close()
+    restored = pickle.loads(pristine)
+    assert restored.set_search_properties(METRIC, MODE, num_samples=1)  # Tune's wrong number
+    assert restored.brain.sweep == scheduler.brain.sweep
+    assert [len(t.curve) for t in restored.brain._roster.trials] == [4] * 5
+
+
+def test_without_a_store_it_comes_back_from_what_tune_knows() -> None:
+    scheduler, controller = started(), FakeController()
+    ended = fake_trial("ended", Trial.TERMINATED)
+    ended.run_metadata.last_result = {METRIC: 0.9, "training_iteration": 4}
+    scheduler.on_trial_add(controller, ended)
+    (known,) = scheduler.brain._roster.trials
+    assert known.status is TrialStatus.COMPLETED
+    assert known.curve.last_step == 4
+
+
+def test_a_trial_that_finished_after_the_snapshot_is_not_run_again(tmp_path: Path) -> None:
+    search = MetaSearch(tmp_path / "store")
+    search.set_search_properties(METRIC, MODE, small_space(), num_samples=3)
+    config = suggest(search, "a")
+    search.brain.trial_started("a", config, restored=False)
+    search.save(str(tmp_path / "state"))
+    search.brain.trial_reported("a", {METRIC: 0.8, "training_iteration": 3}, done=False)
+    search.brain.trial_ended("a")
+    search.brain.close()
+
+    restored = MetaSearch(tmp_path / "store")
+    scheduler = MetaScheduler(restored)
+    restored.restore(str(tmp_path / "state"))
+    trial = fake_trial("a", Trial.PENDING, config)
+    scheduler.on_trial_add(FakeController(), trial)
+    assert trial.status == Trial.TERMINATED
+    assert trial.last_result[METRIC] == 0.8
+    assert trial.last_result["done"]
+    assert restored.brain._roster.live == frozenset()
+    failed = fake_trial("b", Trial.PENDING, config)
+    scheduler.on_trial_add(FakeController(), failed)
+    assert failed.status == Trial.PENDING
+
+
+class BrokenPolicy:
+    def __init__(self, predictor: Any) -> None:
+        pass
+
+    def decide(self, *arguments: Any) -> Any:
+        raise ZeroDivisionError
+
+
+def test_a_broken_predictor_stops_no_trial(monkeypatch: Any, caplog: Any) -> None:
+    monkeypatch.setattr("metahp_searchers.brain.Policy", BrokenPolicy)
+    scheduler, controller = started(), FakeController()
+    trial = controller.add(scheduler, "a", Trial.RUNNING)
+    answers = {scheduler.on_trial_result(controller, trial, {METRIC: 1, "training_iteration": s}) for s in (1, 2)}
+    assert answers == {"CONTINUE"}
+    assert caplog.text.count("the predictor failed to decide; trials go on") == 1
+
+
+def test_decisions_are_quick() -> None:
+    scheduler, controller, times = started(), FakeController(), []
+    for trial, result in running_trials(controller, scheduler, count=30, steps=8):
+        begin = time.perf_counter()
+        scheduler.on_trial_result(controller, trial, result)
+        times.append(time.perf_counter() - begin)
+    assert sorted(times)[len(times) // 2] < 0.005
+
+
+def test_metric_and_mode_are_said_once() -> None:
+    with pytest.raises(RecordError, match="MetaScheduler needs a metric and a mode, got metric='loss', mode=None"):
+        MetaScheduler().set_search_properties("loss", None)
+    assert MetaScheduler(metric="loss", mode="min").set_search_properties(None, None)
+    assert MetaScheduler(metric="loss", mode="min").set_search_properties("loss", "min") is False
+    with pytest.raises(RecordError, match=r"MetaScheduler\(search\) takes \['store'\] from the searcher"):
+        MetaScheduler(MetaSearch(None), store="~/sweeps")
+
+
+def test_a_diverged_trial_is_data(tmp_path: Path) -> None:
+    scheduler, controller = started(store=Store(tmp_path / "store")), FakeController()
+    trial = controller.add(scheduler, "a", Trial.RUNNING)
+    scheduler.on_trial_result(controller, trial, {METRIC: math.nan, "training_iteration": 1})
+    assert math.isnan(scheduler.brain._roster.trials[0].curve.values[0])
+
+
+def test_results_are_not_buffered() -> None:
+    assert MetaScheduler().supports_buffered_results is False
