@@ -23,6 +23,7 @@ from __future__ import annotations
 import heapq
 import math
 import random
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -160,14 +161,16 @@ def simulate(
         seed: of the global generators of ``random`` and NumPy, from which some of Ray's schedulers draw.
 
     Raises:
-        ValueError: neither budget is given.
+        ValueError: neither budget is given, or the scheduler has a metric of its own.
     """
     if max_reports is None and num_samples is None:
         raise ValueError("simulate needs max_reports or num_samples; without either the sweep never ends")
     param_space = to_tune(task.space)
-    spec = {"num_samples": -1 if num_samples is None else num_samples, "stop": dict(stop or {})}
-    searcher.set_search_properties(task.metric, task.mode.value, param_space, **spec)
-    scheduler.set_search_properties(task.metric, task.mode.value, **spec)
+    spec = {"num_samples": num_samples or sys.maxsize, "stop": dict(stop or {})}
+    if not searcher.set_search_properties(task.metric, task.mode.value, param_space, **spec):
+        param_space = {}  # it brings a space of its own, so the user gives Tuner none
+    if not scheduler.set_search_properties(task.metric, task.mode.value, **spec):
+        raise ValueError(f"{type(scheduler).__name__} has a metric and a mode already; leave both to Tune")
     with _global_seed(seed):
         controller = Controller(task, searcher, scheduler, param_space, workers, num_samples, stop or {})
         return controller.run(max_reports)

@@ -1,0 +1,135 @@
+"""Past sweeps, as a real store holds them: a random search cut short by ASHA, never a complete grid.
+
+Each past sweep is replayed here, with the budget of `PAST_REPORTS` training steps: about 150 trials, most of which saw
+1 to 3 steps. The task that is being swept is always left out. There are three histories:
+
+================  =============================================================================
+``none``          an empty store
+``other-tasks``   one past sweep of every other task of the family
+``other-family``  one past sweep of every task of another family: another space, other curves
+================  =============================================================================
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from ray.tune.schedulers import ASHAScheduler
+
+from benchmarks.methods.random_search import RandomSearch
+from benchmarks.simulator import Replay, simulate
+from benchmarks.tasks import Task, load_task, load_tasks
+from metahp.models import load_or_fit
+from metahp.store import Store
+from metahp.types import LearningCurve, SweepHistory, Trial, TrialStatus
+
+HISTORIES = ("none", "other-tasks", "other-family")
+PAST_REPORTS = 600
+
+
+@dataclass(frozen=True)
+class Past:
+    """What was swept before a task.
+
+    Attributes:
+        sweeps: with their truncated curves; none of them is of the task itself.
+        directory: where a store is made of them, if one is asked for.
+    """
+
+    sweeps: tuple[SweepHistory, ...]
+    directory: Path
+
+    @cached_property
+    def store(self) -> Store:
+        """A store that holds the sweeps, and the predictor that was trained on them."""
+        store = Store(self.directory / "store", spool_dir=self.directory / "spool")
+        for history in self.sweeps:
+            sweep = history.sweep
+            store.import_sweep(
+                name=sweep.name,
+                space=sweep.space,
+                metric=sweep.metric,
+                mode=sweep.mode,
+                trials=[_as_import(trial) for trial in history.trials],
+                task=sweep.task,
+                max_step=sweep.max_step,
+            )
+        return store
+
+    @cached_property
+    def training_s(self) -> float:
+        """Seconds that training the store's predictor took; sweeps find it ready."""
+        began = time.perf_counter()
+        load_or_fit(self.store)
+        return time.perf_counter() - began
+
+
+def past_of(task: Task, kind: str, directory: Path, *, sweeps: int | None = None) -> Past:
+    """The history of a kind for a task.
+
+    Args:
+        task: what is going to be swept; left out.
+        kind: one of `HISTORIES`.
+        directory: empty; for the store.
+        sweeps: at most so many past sweeps; None for all there are.
+
+    Raises:
+        TaskDataMissingError: the other family's data are not there.
+        ValueError: there is no such kind.
+    """
+    if kind not in HISTORIES:
+        raise ValueError(f"a history is one of {', '.join(HISTORIES)}, got {kind!r}")
+    return Past(tuple(past_sweep(other.name) for other in _others(task, kind)[:sweeps]), directory)
+
+
+def _others(task: Task, kind: str) -> list[Task]:
+    if kind == "none":
+        return []
+    if kind == "other-tasks":
+        return [other for other in load_tasks(task.family) if other.name != task.name]
+    return [other for other in load_tasks(_other_family(task.family)) if other.family != task.family]
+
+
+def _other_family(family: str) -> str:
+    return {"lcbench": "taskset", "taskset": "lcbench"}.get(family, "synthetic")
+
+
+@cache
+def past_sweep(name: str) -> SweepHistory:
+    """What a random search with ASHA (rungs 1, 3, 9, 27) once saw of a task; always the same."""
+    task = load_task(name)
+    seed = zlib.crc32(f"past/{name}".encode())
+    scheduler = ASHAScheduler(max_t=task.max_step, grace_period=1, reduction_factor=3)
+    replay = simulate(task, RandomSearch(seed), scheduler, max_reports=PAST_REPORTS, seed=seed)
+    return history_of(task, replay)
+
+
+def history_of(task: Task, replay: Replay, sweep_id: str | None = None) -> SweepHistory:
+    """A simulated sweep in the words of MetaHP; what was running when the budget ended counts as stopped."""
+    points: list[list[tuple[int, float, float]]] = [[] for _ in replay.configs]
+    for event in replay.reports:
+        seconds = float(task.curve(replay.configs[event.trial]).seconds[event.step - 1])
+        points[event.trial].append((event.step, event.score, seconds))
+    trials = tuple(
+        Trial(f"{number:08x}", config, LearningCurve.of(curve), _status(task, status, curve))
+        for number, (config, status, curve) in enumerate(zip(replay.configs, replay.statuses, points, strict=True))
+        if curve or status == "ERROR"
+    )
+    return SweepHistory(task.sweep(sweep_id or f"past of {task.name}"), trials)
+
+
+def _status(task: Task, status: str, curve: Sequence[Any]) -> TrialStatus:
+    if status == "ERROR":
+        return TrialStatus.ERRORED
+    return TrialStatus.COMPLETED if len(curve) == task.max_step else TrialStatus.STOPPED
+
+
+def _as_import(trial: Trial) -> dict[str, Any]:
+    curve = [(m.step, m.value, m.elapsed_s) for m in trial.curve.measurements]
+    return {"config": trial.config, "curve": curve, "status": trial.status.value}
