@@ -36,8 +36,8 @@ class Cursor:
             StoreError: the text is not such JSON.
         """
         try:
-            data = json.loads(text)
-            return cls({t: {str(s): int(n) for s, n in data[t].items()} for t in TABLES if t in data})
+            tables = json.loads(text).items()
+            return cls({t: {str(s): int(n) for s, n in spools.items()} for t, spools in tables if t in TABLES})
         except (ValueError, TypeError, AttributeError) as problem:
             raise StoreError(
                 f"not a cursor of a store ({problem}): {text[:200]!r}; start from an empty one"

@@ -27,6 +27,13 @@ class TrialBook:
     def __init__(self) -> None:
         self._pages: dict[str, _Page] = {}
 
+    def add(self, events: Iterable[Mapping[str, Any]], results: Iterable[Mapping[str, Any]]) -> None:
+        """Takes in rows of ``trials`` and of ``results``; rows that were taken in before do no harm."""
+        for row in events:
+            self.add_event(row)
+        for row in results:
+            self.add_result(row)
+
     def add_event(self, row: Mapping[str, Any]) -> None:
         """Takes in one row of ``trials``."""
         self._page(row["trial_id"]).add_event(row["attempt"], TrialEvent(row["event"]), row.get("config_json"))

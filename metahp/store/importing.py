@@ -12,8 +12,7 @@ from uuid import UUID, uuid5
 from metahp.errors import MetaHPError, RecordError
 from metahp.space import SearchSpace
 from metahp.store import codec
-from metahp.store.redaction import redact
-from metahp.store.rows import MAX_STEP, TrialEvent
+from metahp.store.rows import MAX_STEP, TrialEvent, config_columns
 from metahp.store.writer import SweepWriter
 from metahp.types import Config, Measurement, Mode, Sweep, TaskValue, Trial, TrialStatus, parse_mode
 
@@ -136,8 +135,8 @@ def _trial(sweep: Sweep, position: int, given: Mapping[str, Any]) -> ImportedTri
         raise RecordError(f"a curve is a list of (step, value, seconds), got {given['curve']!r:.100}")
     list(sweep.space.assignments(given["config"]))  # a configuration outside the space teaches nothing about it
     status = TrialStatus(given.get("status", TrialStatus.COMPLETED))
-    identity = codec.digest(codec.dumps(redact(dict(given["config"]), sweep.space.root)))
-    return ImportedTrial(f"{position:06d}-{identity[:12]}", given["config"], _EVENTS.get(status))
+    config_hash = config_columns(given["config"], sweep.space)["config_hash"]
+    return ImportedTrial(f"{position:06d}-{config_hash[:12]}", given["config"], _EVENTS.get(status))
 
 
 def _keys_of(given: Any) -> str:

@@ -106,7 +106,7 @@ def event_row(
         "trial_id": checked_id("trial_id", trial_id),
         "attempt": attempt,
         "event": str(event),
-        **(_config_columns(config, sweep.space) if config is not None else {}),
+        **(config_columns(config, sweep.space) if config is not None else {}),
         "error_text": clean_text(error, MAX_ERROR) or None,
         "created_utc": _now_us(),
         "schema_version": SCHEMA_VERSION,
@@ -142,6 +142,31 @@ def result_row(
     }
 
 
+def config_columns(config: Config, space: SearchSpace) -> Row:
+    """The columns of ``trials`` that describe a configuration.
+
+    Raises:
+        RecordError: it cannot be written as JSON, or is too big.
+    """
+    clean = redact(dict(config), space.root)
+    text = codec.dumps(clean)
+    if len(text) > MAX_TEXT:
+        raise RecordError(
+            f"the configuration takes {len(text):,} characters, at most {MAX_TEXT:,} can be recorded; "
+            "pass big objects by tune.with_parameters"
+        )
+    numbers, texts = {}, {}
+    for key, value in codec.flatten(clean):
+        number = None if isinstance(value, bool) else codec.as_number(value)
+        if number is not None:
+            numbers[clean_text(key, MAX_KEY)] = number
+        else:
+            texts[clean_text(key, MAX_KEY)] = clean_text(
+                value if isinstance(value, str) else codec.dumps(value), MAX_TEXT
+            )
+    return {"config_num": numbers, "config_cat": texts, "config_json": text, "config_hash": codec.digest(text)}
+
+
 def config_of(text: str) -> Config:
     """The configuration in a ``config_json`` column."""
     config: Config = codec.loads(text)
@@ -163,26 +188,6 @@ def clean_text(text: str, limit: int) -> str:
     """Valid Unicode without secrets, cut to ``limit`` characters."""
     valid = text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\0")
     return redact_text(valid)[:limit]
-
-
-def _config_columns(config: Config, space: SearchSpace) -> Row:
-    clean = redact(dict(config), space.root)
-    text = codec.dumps(clean)
-    if len(text) > MAX_TEXT:
-        raise RecordError(
-            f"the configuration takes {len(text):,} characters, at most {MAX_TEXT:,} can be recorded; "
-            "pass big objects by tune.with_parameters"
-        )
-    numbers, texts = {}, {}
-    for key, value in codec.flatten(clean):
-        number = None if isinstance(value, bool) else codec.as_number(value)
-        if number is not None:
-            numbers[clean_text(key, MAX_KEY)] = number
-        else:
-            texts[clean_text(key, MAX_KEY)] = clean_text(
-                value if isinstance(value, str) else codec.dumps(value), MAX_TEXT
-            )
-    return {"config_num": numbers, "config_cat": texts, "config_json": text, "config_hash": codec.digest(text)}
 
 
 def _split(metrics: Mapping[str, object]) -> tuple[dict[str, float], str | None]:

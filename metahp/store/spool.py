@@ -146,7 +146,7 @@ class Spool:
         """The rows numbered ``first`` to ``last`` as they are published."""
         numbered = [
             {**row, "spool_id": self.spool_id, "spool_seq": first + place}
-            for place, row in enumerate(rows_in(self.path, table, first, last))
+            for place, row in enumerate(_rows_in(self.path, table, first, last))
         ]
         return pa.Table.from_pylist(numbered, schema=TABLES[table])
 
@@ -166,8 +166,18 @@ class Spool:
             _discard(self._owner)
 
 
-def rows_in(path: Path, table: Table, first: int = 1, last: int = 2**62) -> list[Row]:
-    """Rows of any spool, its driver alive or not."""
+def trial_rows(path: Path, sweep_id: str) -> tuple[list[Row], list[Row]]:
+    """What a living driver recorded of a sweep: rows of ``trials`` and ``results``; none if it has just ended."""
+    try:
+        events, results = _rows_in(path, "trials"), _rows_in(path, "results")
+    except StoreError:
+        if path.exists():
+            raise
+        return [], []
+    return [row for row in events if row["sweep_id"] == sweep_id], [r for r in results if r["sweep_id"] == sweep_id]
+
+
+def _rows_in(path: Path, table: Table, first: int = 1, last: int = 2**62) -> list[Row]:
     # A connection of its own: sealing reads thousands of rows while the driver goes on appending.
     with explained("read the spool", path):
         connection = _connect(path)
@@ -192,7 +202,8 @@ def uuid7() -> UUID:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    existing = f"{path.absolute().as_uri()}?mode=rw"  # sqlite would otherwise create an empty file
+    connection = sqlite3.connect(existing, timeout=30, isolation_level=None, check_same_thread=False, uri=True)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     return connection

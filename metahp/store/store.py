@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,21 +11,21 @@ import platformdirs
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from metahp.errors import MetaHPError, StoreConflictError, StoreError
+from metahp.errors import StoreConflictError, StoreError
 from metahp.space import SearchSpace
-from metahp.store import layout, rows
+from metahp.store import layout
+from metahp.store.catalog import Catalog
 from metahp.store.cursor import Cursor
 from metahp.store.curves import EVENT_COLUMNS, RESULT_COLUMNS, TrialBook
 from metahp.store.importing import ImportReport, check_trials, imported_sweep, record_trials
 from metahp.store.redaction import redact_space
+from metahp.store.rows import Row
 from metahp.store.schema import TABLES, Table
 from metahp.store.sealing import recover
 from metahp.store.segments import Hole, Segments
-from metahp.store.spool import Spool, rows_in
+from metahp.store.spool import Spool, trial_rows
 from metahp.store.writer import SweepWriter
 from metahp.types import Mode, Sweep, SweepHistory, TaskValue
-
-_log = logging.getLogger(__name__)
 
 
 class Store:
@@ -55,7 +54,7 @@ class Store:
         self.store_id = self._description.store_id
         self._spool_root = spool_dir
         self._tables = {table: Segments(self.path, table) for table in TABLES}
-        self._sweep_of: dict[str, str] = {}  # spool to sweep; never changes once known
+        self._catalog = Catalog(self._tables)
 
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r})"
@@ -84,12 +83,13 @@ class Store:
         """
         layout.check_writable(self.path, self._description)
         alive = recover(self._spool_directory, self._tables)
-        known = self._sweeps_by_id().get(sweep.sweep_id)
+        known = self._catalog.sweeps().get(sweep.sweep_id)
         if known is not None:
             _check_same(known, sweep)
+        unpublished = [trial_rows(path, sweep.sweep_id) for path in alive]  # first: a driver may publish them meanwhile
         book = self._book(sweep.sweep_id)
-        for path in alive:
-            _read_along(path, sweep.sweep_id, book)
+        for events, results in unpublished:
+            book.add(events, results)
         spool = Spool.create(self._spool_directory)
         try:
             for segments in self._tables.values():
@@ -138,7 +138,7 @@ class Store:
 
     def sweeps(self) -> list[Sweep]:
         """All sweeps, the oldest first, as they were described last."""
-        return list(self._sweeps_by_id().values())
+        return list(self._catalog.sweeps().values())
 
     def history(self, sweep_id: str) -> SweepHistory:
         """A sweep with its published trials and their effective curves.
@@ -146,7 +146,7 @@ class Store:
         Raises:
             StoreError: there is no such sweep.
         """
-        sweep = self._sweeps_by_id().get(sweep_id)
+        sweep = self._catalog.sweeps().get(sweep_id)
         if sweep is None:
             raise StoreError(f"{self.path} holds no sweep {sweep_id!r}; sweeps() lists those it has")
         return SweepHistory(sweep, self._book(sweep_id).trials())
@@ -158,10 +158,11 @@ class Store:
             since: only sweeps with rows behind this cursor, each with its whole history.
             exclude: sweep_ids to leave out.
         """
+        sweeps, spools = self._catalog.sweeps(), self._catalog.spools()
         return [
-            SweepHistory(sweep, self._book(sweep_id).trials())
-            for sweep_id, sweep in self._sweeps_by_id().items()
-            if sweep_id not in exclude and (since is None or self._is_new(self._spools_of(sweep_id), since))
+            SweepHistory(sweep, self._read(spools.get(sweep_id, [])).trials())
+            for sweep_id, sweep in sweeps.items()
+            if sweep_id not in exclude and (since is None or self._is_new(spools.get(sweep_id, []), since))
         ]
 
     def scan(
@@ -196,45 +197,18 @@ class Store:
         root = self._spool_root or Path(platformdirs.user_state_dir("metahp")) / "spool"
         return root / self.store_id
 
-    def _rows(self, table: Table, spool_id: str, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+    def _book(self, sweep_id: str) -> TrialBook:
+        return self._read(self._catalog.spools().get(sweep_id, []))
+
+    def _read(self, spools: Sequence[str]) -> TrialBook:
+        book = TrialBook()
+        for spool_id in spools:
+            book.add(self._rows("trials", spool_id, EVENT_COLUMNS), self._rows("results", spool_id, RESULT_COLUMNS))
+        return book
+
+    def _rows(self, table: Table, spool_id: str, columns: Sequence[str]) -> Iterator[Row]:
         for batch in self._tables[table].read(spool_id, columns):
             yield from batch.to_pylist()
-
-    def _sweeps_by_id(self) -> dict[str, Sweep]:
-        """The newest description of each sweep, in the order of their first one."""
-        newest = {}
-        for spool_id in self._tables["sweeps"].spools():
-            for row in self._rows("sweeps", spool_id):
-                newest[row["sweep_id"]] = row
-        found = {}
-        for sweep_id, row in newest.items():
-            try:
-                found[sweep_id] = rows.sweep_of(row)
-            except MetaHPError as problem:
-                _log.warning("sweep %s is skipped, its description is not understood: %s", sweep_id, problem)
-        return found
-
-    def _spools_of(self, sweep_id: str) -> list[str]:
-        """The driver runs of a sweep, the oldest first."""
-        for spool_id in self._tables["sweeps"].spools():
-            if spool_id not in self._sweep_of:
-                self._find_sweep(spool_id)
-        return sorted(spool_id for spool_id, owner in self._sweep_of.items() if owner == sweep_id)
-
-    def _find_sweep(self, spool_id: str) -> None:
-        for table in TABLES:  # any table tells, should others be damaged
-            for row in self._rows(table, spool_id, ["sweep_id"]):
-                self._sweep_of[spool_id] = row["sweep_id"]
-                return
-
-    def _book(self, sweep_id: str) -> TrialBook:
-        book = TrialBook()
-        for spool_id in self._spools_of(sweep_id):
-            for row in self._rows("trials", spool_id, EVENT_COLUMNS):
-                book.add_event(row)
-            for row in self._rows("results", spool_id, RESULT_COLUMNS):
-                book.add_result(row)
-        return book
 
     def _is_new(self, spools: Sequence[str], since: Cursor) -> bool:
         return any(t.reach(s) > since.at(table, s) for table, t in self._tables.items() for s in spools)
@@ -255,13 +229,3 @@ def _check_same(known: Sweep, given: Sweep) -> None:
                 f"sweep {given.sweep_id!r} is known with another {what} ({before!s:.40}, now {now!s:.40}); "
                 "use the same to resume it, or another sweep_id"
             )
-
-
-def _read_along(path: Path, sweep_id: str, book: TrialBook) -> None:
-    """Takes in what a living driver of the same sweep on this machine has not published yet."""
-    for row in rows_in(path, "trials"):
-        if row["sweep_id"] == sweep_id:
-            book.add_event(row)
-    for row in rows_in(path, "results"):
-        if row["sweep_id"] == sweep_id:
-            book.add_result(row)

@@ -62,7 +62,7 @@ def test_json_that_cannot_be():
     loop: list = []
     loop.append(loop)
     for value in (loop, 10**5000):
-        with pytest.raises(RecordError, match="cannot be written as JSON .* report smaller, finite data"):
+        with pytest.raises(RecordError, match=r"cannot be written as JSON .* report smaller, finite data"):
             codec.dumps(value)
 
 
@@ -136,12 +136,12 @@ def test_secrets_are_not_written(store, spool_dir):
     writer = store.open_sweep(Sweep("s", space, "m", "min", task={"secret_name": "open sesame", "kind": "text"}))
     writer.start_attempt("t", config)
     writer.record("t", Measurement(1, 0.5), {"log": f"with {key}", "password": "open sesame"})
-    writer.record_event("t", "errored", error=f"401 for {key} at https://me:open sesame@x")
+    writer.record_event("t", "errored", error=f"401 for {key} at https://me:opensesame@x")
     everything = b"".join(path.read_bytes() for path in spool_dir.rglob("*") if path.is_file())
     writer.close()
     tables = "".join(str(b.to_pylist()) for t in ("sweeps", "trials", "results") for b in store.scan(t)).encode()
     for written in (everything, tables):
-        assert b"sesame" not in written.replace(b"https://me:open sesame@x", b"")
+        assert b"sesame" not in written
         assert key.encode() not in written
         assert REDACTED.encode() in written
     read = store.history("s").trials[0].config

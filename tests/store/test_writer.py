@@ -11,7 +11,7 @@ import pytest
 from metahp.errors import RecordError, StoreConflictError, StoreError
 from metahp.space import Float, SearchSpace
 from metahp.store import Store, TrialEvent
-from metahp.types import LearningCurve, Measurement, Sweep, TrialStatus
+from metahp.types import LearningCurve, Measurement, TrialStatus
 
 CONFIG = {"lr": 0.1, "kernel": (3, 3)}
 

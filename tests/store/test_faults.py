@@ -1,0 +1,171 @@
+"""Full, read-only, vanished and unsuitable disks; drivers that die."""
+
+import contextlib
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from metahp.errors import StoreError
+from metahp.store import Store
+from metahp.store.files import network_filesystem
+from metahp.types import Measurement
+
+CONFIG = {"lr": 0.1, "kernel": (3, 3)}
+MOUNTINFO = """\
+22 1 259:1 / / rw,relatime shared:1 - ext4 /dev/root rw
+31 22 0:25 / /home rw,relatime shared:9 - nfs4 server:/home rw,vers=4.2
+32 31 0:26 / /home/me/fast\\040disk rw - xfs /dev/nvme0n1 rw
+"""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with 3 MB."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", path], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    yield path
+    subprocess.run(["umount", "-l", path], check=True)
+
+
+def fill(path: Path) -> Path:
+    ballast = path / "ballast"
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    return ballast
+
+
+def stored(store: Store) -> list[int]:
+    return sorted(step for batch in store.scan(columns=["step"]) for step in batch["step"].to_pylist())
+
+
+def test_a_full_spool_disk_refuses_and_goes_on(tmp_path, small_disk, sweep):
+    store = Store(tmp_path / "store", spool_dir=small_disk / "spool")
+    writer = store.open_sweep(sweep)
+    writer.start_attempt("t", CONFIG)
+    accepted = []
+
+    def report_for_ever():
+        for step in itertools.count(1):
+            writer.record("t", Measurement(step, 0.5), {"note": "x" * 500})
+            accepted.append(step)
+
+    ballast = fill(small_disk)
+    with pytest.raises(StoreError, match=r"cannot record a result at .*full; free some space; nothing that was acc"):
+        report_for_ever()
+    assert writer.history().trials[0].curve.last_step == len(accepted)
+    ballast.unlink()
+    step = len(accepted) + 1
+    assert writer.record("t", Measurement(step, 0.5))
+    writer.close()
+    assert stored(store) == [*accepted, step]
+
+
+def test_a_full_store_disk_delays_publishing_only(tmp_path, small_disk, sweep, caplog):
+    store = Store(small_disk / "store", spool_dir=tmp_path / "spool")
+    writer = store.open_sweep(sweep)
+    writer.start_attempt("t", CONFIG)
+    ballast = fill(small_disk)
+    assert writer.record("t", Measurement(1, 0.5))
+    with pytest.raises(StoreError, match=r"cannot publish \w+ at .*No space left on device; free some space"):
+        writer.seal()
+    assert writer.record("t", Measurement(2, 0.5))
+    with pytest.raises(StoreError, match="No space left"):
+        writer.close()
+    ballast.unlink()
+    store.open_sweep(replace(sweep, sweep_id="next")).close()
+    assert stored(store) == [1, 2]
+    assert store.holes() == []
+
+
+def test_a_store_mounted_read_only_can_be_read_but_not_written(tmp_path, small_disk, sweep):
+    store = Store(small_disk / "store", spool_dir=tmp_path / "spool")
+    with store.open_sweep(sweep) as writer:
+        writer.start_attempt("t", CONFIG)
+        for step in range(1, 4):
+            writer.record("t", Measurement(step, 0.5))
+            writer.seal()
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    assert stored(Store(store.path)) == [1, 2, 3]
+    with pytest.raises(StoreError, match=r"cannot write sweeps at .*Read-only file system; mount it writable or use"):
+        store.open_sweep(sweep)
+    with pytest.raises(StoreError, match=r"cannot open the store at .*Read-only file system"):
+        Store(small_disk / "new")
+    assert not [path for path in (tmp_path / "spool").rglob("*") if path.is_file()]
+
+
+def test_a_store_that_was_deleted_meanwhile_loses_nothing(store, sweep, tmp_path):
+    writer = store.open_sweep(sweep)
+    store.path.rename(tmp_path / "moved")
+    writer.start_attempt("t", CONFIG)
+    writer.record("t", Measurement(1, 0.5))
+    with pytest.raises(StoreError, match="was it deleted or unmounted meanwhile"):
+        writer.close()
+    (tmp_path / "moved").rename(store.path)
+    store.open_sweep(replace(sweep, sweep_id="next")).close()
+    assert stored(store) == [1]
+
+
+def test_a_network_disk_is_told_from_a_local_one():
+    assert network_filesystem(Path("/home/me/.local/state"), MOUNTINFO) == "nfs4"
+    assert network_filesystem(Path("/home/me/fast disk/spool"), MOUNTINFO) is None
+    assert network_filesystem(Path("/var/tmp"), MOUNTINFO) is None
+    assert network_filesystem(Path("/var/tmp"), "") is None
+
+
+def test_a_spool_on_a_network_disk_is_refused(store, sweep, monkeypatch):
+    monkeypatch.setattr("metahp.store.spool.network_filesystem", lambda _: "nfs4")
+    with pytest.raises(StoreError, match=r"the spool needs a local disk, but .* is on nfs4, .* pass spool_dir="):
+        store.open_sweep(sweep)
+
+
+def test_a_broken_spool_is_left_alone_and_stops_nobody(store, sweep, spool_dir, caplog):
+    folder = spool_dir / store.store_id
+    folder.mkdir(parents=True)
+    (folder / "0123.db").write_bytes(b"not sqlite at all" * 100)
+    store.open_sweep(sweep).close()
+    assert "is not readable and stays as it is" in caplog.text
+    assert (folder / "0123.db").exists()
+
+
+def test_only_the_owner_can_read_the_spool(store, sweep, spool_dir):
+    old = os.umask(0)
+    try:
+        writer = store.open_sweep(sweep)
+        files = [path for path in spool_dir.rglob("*") if path.is_file()]
+        assert len(files) >= 2
+        assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+        assert (spool_dir / store.store_id).stat().st_mode & 0o777 == 0o700
+        writer.close()
+    finally:
+        os.umask(old)
+
+
+def test_the_living_are_not_taken_for_dead(store, sweep, spool_dir):
+    first = store.open_sweep(sweep)
+    first.start_attempt("t", CONFIG)
+    with store.open_sweep(replace(sweep, sweep_id="other")):
+        pass
+    assert first.record("t", Measurement(1, 0.5))
+    first.close()
+    assert stored(store) == [1]
+
+
+@pytest.mark.slow
+def test_killed_drivers_lose_and_double_nothing():
+    script = Path(__file__).with_name("storm.py")
+    storm = subprocess.run([sys.executable, script, "--kills", "60"], capture_output=True, text=True, timeout=300)
+    assert storm.returncode == 0, storm.stdout + storm.stderr
+    result = json.loads(storm.stdout)
+    assert result["accepted"] > 100
+    assert result["looks"] > 0
