@@ -58,10 +58,12 @@ class Reference:
     Attributes:
         best: the best of 1,000 random configurations at any step.
         start: the median of their first scores.
+        training_s: the median seconds of a full training.
     """
 
     best: float
     start: float
+    training_s: float
 
     def regret(self, scores: FloatArray) -> FloatArray:
         """Normalised regret, any shape: below 0 for what beats the reference, at most 1; 1 for what is not finite."""
@@ -116,12 +118,14 @@ class Task:
         """From 1,000 random configurations, the same ones for every task of a space."""
         rng = np.random.default_rng(0)
         curves = self.source([self.space.sample(rng) for _ in range(REFERENCE_CONFIGS)])
-        first = np.array([curve.scores[0] if len(curve) else np.nan for curve in curves])
-        every = np.concatenate([curve.scores for curve in curves])
         sign = self.mode.sign
-        # A diverged first score is the worst there is: it counts for the median, as the worst that is finite.
-        first = np.where(np.isfinite(first), first, sign * np.min(sign * first[np.isfinite(first)]))
-        return Reference(best=float(sign * np.max(sign * every[np.isfinite(every)])), start=float(np.median(first)))
+        every = sign * np.concatenate([curve.scores for curve in curves])
+        first = np.array([sign * curve.scores[0] if len(curve) else np.nan for curve in curves])
+        # A first score that is not finite is the worst there is, so it counts for the median as the worst finite one.
+        first = np.where(np.isfinite(first), first, np.min(first[np.isfinite(first)]))
+        seconds = [curve.seconds[-1] for curve in curves if len(curve) == self.max_step]
+        best, start = float(np.max(every[np.isfinite(every)])), float(np.median(first))
+        return Reference(sign * best, sign * start, float(np.median(seconds)))
 
     def sweep(self, sweep_id: str) -> Sweep:
         """The task in the words of MetaHP."""

@@ -1,0 +1,75 @@
+"""``python -m benchmarks``: see ``--help``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+# Before Ray or TensorFlow are imported below: no reports home, no banners.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import typer
+
+from benchmarks.history import HISTORIES
+from benchmarks.methods.registry import METHODS
+from benchmarks.replay import run_replay
+from benchmarks.report import write_report
+from benchmarks.tasks import TaskDataMissingError, families
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="The same work for MetaHP and for its peers.")
+
+Out = Annotated[Path, typer.Option(help="Directory of the results; what is there is not run again.")]
+
+
+@app.command()
+def replay(
+    tasks: Annotated[str, typer.Option(help="Families or single tasks, separated by commas.")] = "lcbench",
+    methods: Annotated[str, typer.Option(help="Names, separated by commas; see `list`.")] = "meta,asha,random,tpe",
+    history: Annotated[str, typer.Option(help="none, other-tasks or other-family.")] = "other-tasks",
+    seeds: Annotated[int, typer.Option(min=1, help="Repetitions of every task and method.")] = 5,
+    out: Out = Path("results"),
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    workers: Annotated[int, typer.Option(min=1, help="Simulated workers.")] = 4,
+    trainings: Annotated[float, typer.Option(min=0.1, help="Budget in full trainings' worth of steps.")] = 4.0,
+) -> None:
+    """The main table: tasks × methods × seeds on simulated workers."""
+    try:
+        run_replay(tasks, methods.split(","), history, seeds, out, jobs=jobs, workers=workers, trainings=trainings)
+    except (ValueError, TaskDataMissingError) as problem:
+        raise typer.BadParameter(str(problem)) from problem
+    report(out)
+
+
+@app.command()
+def report(out: Out = Path("results")) -> None:
+    """Tables and pictures from the files of earlier replays."""
+    try:
+        texts = write_report(out)
+    except FileNotFoundError as problem:
+        raise typer.BadParameter(str(problem)) from problem
+    typer.echo("\n\n".join(texts))
+
+
+@app.command("list")
+def list_names() -> None:
+    """The families of tasks, the methods and the histories."""
+    typer.echo("families   " + ", ".join(families()))
+    typer.echo("histories  " + ", ".join(HISTORIES))
+    for name, method in METHODS.items():
+        typer.echo(f"{name:<16} {method.about}")
+
+
+def main() -> None:
+    """Runs the command line."""
+    logging.getLogger("ray.tune").setLevel(logging.WARNING)
+    logging.getLogger("optuna").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message="All-NaN slice", category=RuntimeWarning)  # Ray's ASHA on diverged trials
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""Question: how good are the methods after 0.5, 1, 2 and 4 full trainings' worth of epochs?
+
+Command: ``python -m benchmarks replay --tasks lcbench --methods random,asha,asha3,tpe,portfolio,meta
+--history other-tasks --seeds 5 --out results``. It prints a table and writes it, with pictures, into ``results``.
+What is there already is not run again, so an interrupted run goes on where it was, and methods can be added later.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from benchmarks.cells import Cell, write_outcome
+from benchmarks.history import Past, past_of
+from benchmarks.methods.registry import Setting, method_named
+from benchmarks.simulator import simulate
+from benchmarks.tasks import Task, load_task, load_tasks
+
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
+
+def run_replay(
+    tasks: str,
+    methods: Sequence[str],
+    history: str,
+    seeds: int,
+    out: Path,
+    *,
+    jobs: int = 1,
+    workers: int = 4,
+    trainings: float = 4.0,
+) -> int:
+    """Runs every cell whose file is not there yet.
+
+    Args:
+        tasks: a selection as for `benchmarks.tasks.load_tasks`.
+        methods: names in the registry.
+        history: one of `benchmarks.history.HISTORIES`.
+        seeds: repetitions of each task and method.
+        out: directory of the results.
+        jobs: processes; each takes whole tasks, since the predictor is trained once for a task and its seeds.
+        workers: simulated workers.
+        trainings: the budget in full trainings' worth of steps.
+
+    Returns:
+        how many cells were run.
+
+    Raises:
+        ValueError: a task, a method or a history that does not exist.
+        TaskDataMissingError: the data of the tasks are not beside the project.
+    """
+    batches = [
+        [
+            cell
+            for cell in _cells(task.name, methods, history, seeds, workers, trainings)
+            if not (out / cell.path).exists()
+        ]
+        for task in load_tasks(tasks)
+    ]
+    batches = [batch for batch in batches if batch]
+    facts = about_this_run()
+    with _progress() as progress:
+        bar = progress.add_task("cells", total=sum(map(len, batches)))
+        for done in _run_batches(batches, out, facts, jobs):
+            progress.advance(bar, done)
+    return sum(map(len, batches))
+
+
+def _cells(
+    task: str, methods: Sequence[str], history: str, seeds: int, workers: int, trainings: float
+) -> Iterator[Cell]:
+    for method in methods:
+        past = history if method_named(method).learns else "none"
+        for repetition in range(seeds):
+            yield Cell(task, method, past, repetition, workers, trainings)
+
+
+def _run_batches(batches: Sequence[Sequence[Cell]], out: Path, facts: dict[str, Any], jobs: int) -> Iterator[int]:
+    """Yields the number of cells of each batch that is done."""
+    if jobs == 1:
+        for batch in batches:
+            yield run_batch(batch, out, facts)
+        return
+    for name in ONE_THREAD:  # read by libraries when they are loaded, so before the processes are started
+        os.environ.setdefault(name, "1")
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        for future in as_completed([pool.submit(run_batch, batch, out, facts) for batch in batches]):
+            yield future.result()
+
+
+def run_batch(batch: Sequence[Cell], out: Path, facts: dict[str, Any]) -> int:
+    """Runs cells of one task, which share their history; returns how many."""
+    task = load_task(batch[0].task)
+    with tempfile.TemporaryDirectory() as directory:
+        pasts = {
+            history: past_of(task, history, Path(directory) / history) for history in {cell.history for cell in batch}
+        }
+        for cell in batch:
+            run_cell(cell, task, pasts[cell.history], out, facts)
+    return len(batch)
+
+
+def run_cell(cell: Cell, task: Task, past: Past, out: Path, facts: dict[str, Any]) -> None:
+    """Runs one cell and writes its file."""
+    method = method_named(cell.method)
+    began = perf_counter()
+    searcher, scheduler = method.build(Setting(task, past, cell.seed))
+    before_s = perf_counter() - began + (past.training_s if method.trains and past.sweeps else 0.0)
+    steps = round(cell.trainings * task.max_step)
+    replay = simulate(task, searcher, scheduler, workers=cell.workers, max_reports=steps, seed=cell.seed)
+    write_outcome(out, cell, task, replay, {**facts, "before_s": before_s})
+
+
+def about_this_run() -> dict[str, Any]:
+    """What stands beside every number: the commit, whether files were changed since, the versions, the machine."""
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "changed": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "versions": {name: version(name) for name in ("metahp", "ray", "optuna", "keras", "numpy", "scikit-learn")},
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}",
+    }
+
+
+def _git(*arguments: str) -> str:
+    """What git says of the project; empty where there is no git or no repository."""
+    try:
+        answer = subprocess.run(
+            ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=False, timeout=30
+        )
+    except OSError:
+        return ""
+    return answer.stdout.strip()
+
+
+def _progress() -> Progress:
+    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -1,0 +1,131 @@
+"""From outcomes to numbers: means with their errors, ranks, paired intervals, speed-ups.
+
+The task is the unit: seeds are averaged first, and a standard error is one over tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.cells import Outcome
+from metahp.types import FloatArray
+
+BUDGETS = (0.5, 1.0, 2.0, 4.0)
+BOOTSTRAPS = 2000
+
+
+@dataclass(frozen=True)
+class Study:
+    """The outcomes of several methods on the same tasks with the same seeds.
+
+    Attributes:
+        labels: of k methods.
+        tasks: names of t tasks.
+        outcomes: ``outcomes[label][task]`` holds s outcomes, one per seed, in the same order for every label.
+        left_out: cells that not every method has.
+    """
+
+    labels: tuple[str, ...]
+    tasks: tuple[str, ...]
+    outcomes: dict[str, dict[str, list[Outcome]]]
+    left_out: int
+
+    def regrets(self, label: str, trainings: float) -> FloatArray:
+        """Shape ``(t, s)``: normalised regret after so many full trainings' worth of steps."""
+        return np.array([[own.at(trainings) for own in self.outcomes[label][task]] for task in self.tasks])
+
+    def anytime(self, label: str, grid: FloatArray) -> FloatArray:
+        """Shape ``(t, len(grid))``: regret over the budget, seeds averaged."""
+        return np.array(
+            [np.mean([[own.at(b) for b in grid] for own in self.outcomes[label][task]], axis=0) for task in self.tasks]
+        )
+
+    def of(self, label: str) -> list[Outcome]:
+        """All outcomes of a method."""
+        return [own for task in self.tasks for own in self.outcomes[label][task]]
+
+    @property
+    def trainings(self) -> float:
+        """The budget."""
+        return self.of(self.labels[0])[0].cell.trainings
+
+
+def label_of(outcome: Outcome) -> str:
+    """How a method is called in tables: with its history, if it had one."""
+    cell = outcome.cell
+    return cell.method if cell.history == "none" else f"{cell.method} ({cell.history})"
+
+
+def studies(outcomes: Sequence[Outcome]) -> list[Study]:
+    """One study for each family of tasks, number of workers and budget."""
+    groups: dict[tuple[str, int, float], list[Outcome]] = {}
+    for outcome in outcomes:
+        cell = outcome.cell
+        groups.setdefault((cell.task.partition("/")[0], cell.workers, cell.trainings), []).append(outcome)
+    return [paired_study(group) for group in groups.values()]
+
+
+def paired_study(outcomes: Sequence[Outcome]) -> Study:
+    """The (task, seed) pairs that every method has."""
+    found: dict[str, dict[tuple[str, int], Outcome]] = {}
+    for outcome in outcomes:
+        found.setdefault(label_of(outcome), {})[outcome.cell.task, outcome.cell.repetition] = outcome
+    shared = sorted(set.intersection(*(set(own) for own in found.values())))
+    tasks = tuple(dict.fromkeys(task for task, _ in shared))
+    per_task = {task: [seed for name, seed in shared if name == task] for task in tasks}
+    seeds = min((len(own) for own in per_task.values()), default=0)
+    by_label = {
+        label: {task: [own[task, seed] for seed in per_task[task][:seeds]] for task in tasks}
+        for label, own in found.items()
+    }
+    return Study(tuple(found), tasks, by_label, len(outcomes) - len(found) * seeds * len(tasks))
+
+
+def standard_error(by_task: FloatArray) -> float:
+    """Of the mean over tasks; NaN for a single one."""
+    return float(np.std(by_task, ddof=1) / len(by_task) ** 0.5) if len(by_task) > 1 else float("nan")
+
+
+def paired_interval(differences: FloatArray, seed: int = 0) -> tuple[float, float]:
+    """95 % bootstrap interval of the mean of paired differences ``(t, s)``; tasks are drawn, then seeds in them."""
+    rng = np.random.default_rng(seed)
+    t, s = differences.shape
+    tasks = rng.integers(t, size=(BOOTSTRAPS, t))
+    draws = rng.integers(s, size=(BOOTSTRAPS, t, s))
+    means = differences[tasks[:, :, None], draws].mean(axis=(1, 2))
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def mean_ranks(study: Study, trainings: float) -> dict[str, float]:
+    """The mean over tasks of each method's rank, 1 for the best; ties share."""
+    table = np.array([study.regrets(label, trainings).mean(axis=1) for label in study.labels])
+    better = (table[None] < table[:, None]).sum(axis=1)
+    equal = (table[None] == table[:, None]).sum(axis=1)
+    ranks = (better + (equal + 1) / 2).mean(axis=1)
+    return dict(zip(study.labels, (float(rank) for rank in ranks), strict=True))
+
+
+def critical_difference(methods: int, tasks: int) -> float:
+    """Mean ranks closer than this do not differ at the 5 % level (Nemenyi; Demšar 2006)."""
+    from scipy.stats import studentized_range  # type: ignore[import-untyped]
+
+    q = studentized_range.ppf(0.95, methods, np.inf) / 2**0.5
+    return float(q * (methods * (methods + 1) / (6.0 * tasks)) ** 0.5)
+
+
+def area(study: Study, label: str) -> float:
+    """Mean regret over the budget, from the first step to the last."""
+    return float(np.mean([np.mean(outcome.regret) for outcome in study.of(label)]))
+
+
+def speed_up(study: Study, label: str, baseline: str) -> float:
+    """How many times fewer steps than the baseline until its final mean regret is reached; NaN where it never is."""
+    steps = study.of(baseline)[0].max_step
+    grid = np.arange(1, round(study.trainings * steps) + 1) / steps
+    target = study.anytime(baseline, grid[-1:]).mean()
+    reached = np.flatnonzero(study.anytime(label, grid).mean(axis=0) <= target)
+    return float(grid[-1] / grid[reached[0]]) if reached.size else float("nan")
