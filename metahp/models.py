@@ -16,7 +16,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import metahp
@@ -36,7 +36,7 @@ _ABANDONED_S = 3600.0
 _log = logging.getLogger(__name__)
 
 
-def load_or_fit(store: Store, seed: int = 0) -> Predictor:
+def load_or_fit(store: Store, seed: int = 0, *, exclude: Collection[str] = ()) -> Predictor:
     """The newest predictor of a store, after it has learned what the store has seen since.
 
     Takes a moment where nothing is new, and up to minutes where a long history is learned for the first time. The
@@ -45,6 +45,8 @@ def load_or_fit(store: Store, seed: int = 0) -> Predictor:
     Args:
         store: whose sweeps to learn from.
         seed: of a predictor that is trained from scratch.
+        exclude: sweep_ids not to learn from now, above all the one that the predictor is wanted for: what it has
+            shown is an observation, and would count twice.
 
     Returns:
         a `KerasPredictor`, or a `PriorPredictor` where there is nothing to learn from.
@@ -55,27 +57,22 @@ def load_or_fit(store: Store, seed: int = 0) -> Predictor:
         except Exception as problem:  # a damaged model can fail in any way, and must never cost a sweep
             _log.warning("the model %s cannot be used, an older one or a new one is: %s", version, problem)
             continue
-        return _brought_up_to_date(store, predictor, cursor)
-    return _fitted(store, seed)
+        return _taught(store, predictor, cursor, exclude) or predictor
+    return _taught(store, KerasPredictor(seed=seed), None, exclude) or PriorPredictor()
 
 
-def _brought_up_to_date(store: Store, predictor: KerasPredictor, cursor: Cursor) -> Predictor:
+def _taught(
+    store: Store, predictor: KerasPredictor, cursor: Cursor | None, exclude: Collection[str]
+) -> KerasPredictor | None:
+    """The predictor after it learned everything behind the cursor; None if there is nothing."""
     reached = store.cursor()  # read before the curves: what arrives in between is learned twice, never skipped
     news = [] if reached == cursor else store.curves(since=cursor)
-    if any(_teaches(own) for own in news):
-        predictor.update(news)
-        _save(store, predictor, reached, news)
-    return predictor
-
-
-def _fitted(store: Store, seed: int) -> Predictor:
-    reached = store.cursor()
-    history = store.curves()
-    if not any(_teaches(own) for own in history):
-        return PriorPredictor()
-    predictor = KerasPredictor(seed=seed)
-    predictor.fit(history)
-    _save(store, predictor, reached, history)
+    learned = [own for own in news if own.sweep.sweep_id not in exclude]
+    if not any(_teaches(own) for own in learned):
+        return None
+    predictor.fit(learned) if cursor is None else predictor.update(learned)
+    if len(learned) == len(news):  # else the cursor would claim that the excluded sweep was learned
+        _save(store, predictor, reached, learned)
     return predictor
 
 

@@ -6,6 +6,7 @@ import logging
 import os
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
@@ -20,6 +21,8 @@ from metahp_searchers.ray_space import recorded_space
 from metahp_searchers.reports import Result, flattened, step_of
 from metahp_searchers.snapshot import sweep_from_data, sweep_to_data
 from metahp_searchers.tune_run import callback_made, current_run
+
+LONGEST_ERROR = 4_000  # characters, as many as the store keeps
 
 _log = logging.getLogger(__name__)
 _owners: weakref.WeakKeyDictionary[Trial, StoreCallback] = weakref.WeakKeyDictionary()
@@ -101,7 +104,7 @@ class StoreCallback(Callback):
 
     def on_trial_error(self, iteration: int, trials: Sequence[Trial], trial: Trial, **info: Any) -> None:
         """A trial failed and is not tried again."""
-        self._tell(trial, lambda sink: sink.trial_ended(trial.trial_id, error=str(trial.get_error() or "unknown")))
+        self._tell(trial, lambda sink: sink.trial_ended(trial.trial_id, error=_last_error(trial)))
 
     def on_step_end(self, iteration: int, trials: Sequence[Trial], **info: Any) -> None:
         """Some time has passed."""
@@ -183,6 +186,15 @@ def _is_full(sink: RunLog, trial: Trial, result: Result, time_attr: str) -> bool
     if sink.max_step is not None and step is not None and step >= sink.max_step:
         return True
     return any(key in result and result[key] >= limit for key, limit in trial.stopping_criterion.items())
+
+
+def _last_error(trial: Trial) -> str:
+    """The end of the newest traceback in Tune's error file, where the reason stands; the file holds all failures."""
+    try:
+        *_, newest = Path(trial.error_file).read_text(encoding="utf-8", errors="replace").split("Failure # ")
+        return newest.strip()[-LONGEST_ERROR:]
+    except Exception:  # the end of the trial is recorded in any case
+        return "unknown"
 
 
 def _guarded(act: Callable[[], None]) -> None:

@@ -93,6 +93,17 @@ def test_each_sweep_is_learned_once(store: Store) -> None:
 
 
 @pytest.mark.usefixtures("quick")
+def test_the_running_sweep_is_learned_when_it_is_over(store: Store) -> None:
+    add(store, "first")
+    add(store, "running")
+    ids = {own.sweep.name: own.sweep.sweep_id for own in store.curves()}
+    predictor: Any = load_or_fit(store, 0, exclude={ids["running"]})
+    assert predictor.taught == [("fit", ["first"])]
+    assert taught(store) == [("fit", ["first", "running"])]
+    assert isinstance(load_or_fit(Store(store.path.parent / "other"), 0, exclude={"x"}), PriorPredictor)
+
+
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("damage", ["card.json", "predictor/taught.json", "predictor"])
 def test_a_damaged_version_falls_back_to_the_one_before(store: Store, damage: str, caplog: Any) -> None:
     add(store, "first")

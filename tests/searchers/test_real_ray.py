@@ -220,11 +220,10 @@ def test_kill_9_and_restore(tmp_path: Path, broken: bool) -> None:
     acknowledged = {tuple(line.split()) for line in (tmp_path / "acknowledged").read_text().splitlines()}
     assert acknowledged <= {(r["trial_id"], str(r["step"])) for r in rows(store)}
     runs = {path.name: len(path.read_text()) for path in finished.iterdir()}
-    assert "resumed with" in log
-    if broken:  # Tune runs those again that its snapshot did not know as finished
+    assert "resumed with 8 results" in log
+    if broken:  # Tune runs again what its snapshot did not know as finished
         assert "could not be restored" in log
         assert "taken back from the store instead" in log
-        assert len([t for t in history.trials if t.status is TrialStatus.COMPLETED]) >= 8
     else:
         assert len(history.trials) == 8
         assert all(t.status is TrialStatus.COMPLETED and len(t.curve) == 4 for t in history.trials)
