@@ -124,7 +124,7 @@ def result_row(
 ) -> Row:
     """A row of ``results``."""
     numbers, extras = _split(metrics)
-    value = float(measurement.value)
+    value = _checked_value(measurement.value)
     missing = bool(metrics) and sweep.metric not in metrics and math.isnan(value)
     return {
         "sweep_id": sweep.sweep_id,
@@ -221,6 +221,13 @@ def _checked_step(step: int) -> int:
     if not 1 <= step <= MAX_STEP or step != int(step):
         raise RecordError(f"Measurement.step must be a whole number below 2**63, got {step}")
     return int(step)
+
+
+def _checked_value(value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise RecordError(f"Measurement.value must be a number, got {value!r:.100}; NaN stands for none") from None
 
 
 def _state(value: float) -> str:

@@ -8,7 +8,7 @@ that reaches furthest, which makes merging atomic without any manifest.
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
 import logging
 import os
@@ -19,19 +19,16 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
+from metahp.errors import StoreError
+from metahp.store import parquet
 from metahp.store.files import TEMPORARY, explained, make_directory, publish
-from metahp.store.schema import SCHEMA_VERSION, TABLES, Table
+from metahp.store.schema import TABLES, Table
 
 _log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"seg-(\d{12})-(\d{12})-([0-9a-f]{16})\.parquet")
 _FOLDER = re.compile(r"spool=([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
-_FORMAT = ds.ParquetFileFormat(
-    default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,25 +110,25 @@ class Segments:
             columns: which columns, all if None.
             where: only rows for which this is true.
         """
-        reached, retry = 0, True
-        while retry:
-            retry = False
-            for segment in self.cover(spool_id):
-                if segment.last <= reached:
-                    continue
-                batches = self._load(segment, spool_id, ds.field("spool_seq") > reached, columns, where)
-                if batches is None:  # gone or bad since we listed the directory
-                    retry = True
-                    break
-                reached = segment.last
-                yield from batches
+        reached, ahead = 0, self.cover(spool_id)
+        while ahead:
+            segment = ahead.pop(0)
+            if segment.last <= reached:
+                continue
+            fresh = pc.field("spool_seq") > reached
+            batches = self._load(segment, spool_id, columns, fresh if where is None else fresh & where)
+            if batches is None:  # gone or damaged since we listed the directory: look again
+                ahead = self.cover(spool_id)
+                continue
+            reached = segment.last
+            yield from batches
 
     def write(self, spool_id: str, rows: pa.Table) -> Segment:
         """Publishes rows, which must be numbered without a gap."""
         first = rows["spool_seq"][0].as_py()
         last = first + rows.num_rows - 1
-        content = _encode(rows, self.table, spool_id, first)
-        digest = _digest(content)
+        content = parquet.encode(rows, self.table, spool_id, first)
+        digest = parquet.digest(content)
         path = self._folder(spool_id) / f"seg-{first:012d}-{last:012d}-{digest}.parquet"
         with explained(f"publish {self.table}", path):
             publish(path, lambda temporary: _write(temporary, content))
@@ -139,7 +136,7 @@ class Segments:
 
     def merge(self, spool_id: str, first: int, last: int) -> None:
         """Puts the rows ``first`` to ``last`` into one segment and deletes those that held only some of them."""
-        inside = (ds.field("spool_seq") >= first) & (ds.field("spool_seq") <= last)
+        inside = (pc.field("spool_seq") >= first) & (pc.field("spool_seq") <= last)
         rows = pa.Table.from_batches(self.read(spool_id, where=inside), TABLES[self.table])
         if rows.num_rows != last - first + 1:
             return  # a hole: leave what is there as it is
@@ -158,11 +155,7 @@ class Segments:
 
     def _listed(self, spool_id: str) -> list[Segment]:
         segments = []
-        try:
-            entries = sorted(os.scandir(self._folder(spool_id)), key=lambda entry: entry.name)
-        except FileNotFoundError:
-            return []
-        for entry in entries:
+        for entry in _entries(self._folder(spool_id)):
             path, match = Path(entry.path), _NAME.fullmatch(entry.name)
             if entry.name.startswith(".") or path in self._bad:
                 continue
@@ -180,7 +173,7 @@ class Segments:
         content = _content(segment.path)
         if content is None:
             return True  # loading it will notice and look again
-        fault = _fault(content, segment, self.table, spool_id)
+        fault = parquet.fault(content, segment.digest, self.table, spool_id, segment.first, segment.last)
         if fault:
             self._quarantine(segment.path, spool_id, f"{fault}: rows {segment.first}-{segment.last} skipped")
             return False
@@ -188,25 +181,17 @@ class Segments:
         return True
 
     def _load(
-        self,
-        segment: Segment,
-        spool_id: str,
-        fresh: pc.Expression,
-        columns: Sequence[str] | None,
-        where: pc.Expression | None,
+        self, segment: Segment, spool_id: str, columns: Sequence[str] | None, where: pc.Expression
     ) -> list[pa.RecordBatch] | None:
         """The rows of a segment that are asked for, or None if it is no longer there or no longer good."""
-        condition = fresh if where is None else fresh & where
         try:
-            source = ds.dataset(segment.path, schema=TABLES[self.table], format=_FORMAT)
-            names = None if columns is None else list(columns)
-            return source.to_table(columns=names, filter=condition, use_threads=False).to_batches()
+            return parquet.load(segment.path, self.table, columns, where)
         except FileNotFoundError:
             return None
-        except (pa.ArrowException, OSError):
+        except (pa.ArrowException, OSError) as problem:
             self._good.discard(segment.path)
-            if self._is_good(segment, spool_id):
-                raise  # not the file's fault: a wrong filter, or no memory
+            if self._is_good(segment, spool_id):  # then it is not the file's fault: a wrong filter, or no memory
+                raise StoreError(f"cannot read {segment.path} with these columns and filter: {problem}") from problem
             return None
 
     def _quarantine(self, path: Path, spool_id: str, reason: str) -> None:
@@ -214,9 +199,10 @@ class Segments:
         where = f"moved to {target}"
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            note = json.dumps({"file": str(path.relative_to(self._root)), "reason": reason})
-            publish(target.with_name(f"{target.name}.reason.json"), lambda p: _write(p, note.encode()), replace=True)
             os.rename(path, target)
+            note = json.dumps({"file": str(path.relative_to(self._root)), "reason": reason}).encode()
+            with contextlib.suppress(OSError):  # a full disk: the log has the reason
+                publish(target.with_name(f"{target.name}.reason.json"), lambda temporary: _write(temporary, note))
         except FileNotFoundError:
             return  # another reader was faster
         except OSError as problem:
@@ -225,41 +211,20 @@ class Segments:
         _log.warning("%s cannot be trusted: %s; %s; restore it from a backup", path, reason, where)
 
 
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    with explained("list the segments", folder):
+        try:
+            return sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except FileNotFoundError:
+            return []
+
+
 def _content(path: Path) -> bytes | None:
     with explained("read a segment", path):
         try:
             return path.read_bytes()
         except FileNotFoundError:
             return None
-
-
-def _fault(content: bytes, segment: Segment, table: Table, spool_id: str) -> str | None:
-    """Why a segment cannot be trusted, or None."""
-    if _digest(content) != segment.digest:
-        return "its content does not have the digest in its name"
-    try:
-        metadata = pq.read_metadata(pa.BufferReader(content))
-    except pa.ArrowException as problem:
-        return f"it is no Parquet file ({problem})"
-    claimed = json.loads((metadata.metadata or {}).get(b"metahp", b"{}"))
-    expected = {"table": table, "spool_id": spool_id, "first": segment.first}
-    if any(claimed.get(key) != value for key, value in expected.items()):
-        return f"it says it is {claimed}, its place says {expected}"
-    if metadata.num_rows != segment.last - segment.first + 1:
-        return f"it holds {metadata.num_rows} rows"
-    return None
-
-
-def _encode(rows: pa.Table, table: Table, spool_id: str, first: int) -> bytes:
-    origin = {"schema_version": SCHEMA_VERSION, "table": table, "spool_id": spool_id, "first": first}
-    sink = pa.BufferOutputStream()
-    schema = rows.schema.with_metadata({"metahp": json.dumps(origin)})
-    pq.write_table(rows.cast(schema), sink, compression="zstd", write_page_checksum=True)
-    return sink.getvalue().to_pybytes()
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _write(path: Path, content: bytes) -> None:

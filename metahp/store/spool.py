@@ -28,6 +28,7 @@ from metahp.store.files import explained, make_directory, network_filesystem, sy
 from metahp.store.rows import Row
 from metahp.store.schema import TABLES, Table
 
+_ROW_TYPES = {table: pa.struct(list(schema)) for table, schema in TABLES.items()}
 _CREATE = """
 CREATE TABLE IF NOT EXISTS sweeps  (seq INTEGER PRIMARY KEY, identity TEXT UNIQUE, row TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trials  (seq INTEGER PRIMARY KEY, identity TEXT UNIQUE, row TEXT NOT NULL);
@@ -148,7 +149,7 @@ class Spool:
             {**row, "spool_id": self.spool_id, "spool_seq": first + place}
             for place, row in enumerate(_rows_in(self.path, table, first, last))
         ]
-        return pa.Table.from_pylist(numbered, schema=TABLES[table])
+        return pa.Table.from_struct_array(pa.array(numbered, _ROW_TYPES[table]))
 
     def close(self) -> None:
         """Lets go of the file; it stays for `adopt`."""
@@ -212,7 +213,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _checked_json(entry: Entry) -> str:
     """The row as JSON; a row that could not be published later is refused now, before it is accepted."""
     try:
-        pa.RecordBatch.from_pylist([entry.row], schema=TABLES[entry.table])
+        pa.array([entry.row], _ROW_TYPES[entry.table])
     except (pa.ArrowException, OverflowError, TypeError, ValueError) as problem:
         raise StoreError(
             f"this row does not fit the table {entry.table!r} ({problem}): {entry.row!r:.500}"

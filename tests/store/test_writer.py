@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import replace
 
+import pyarrow.compute as pc
 import pytest
 
 from metahp.errors import RecordError, StoreConflictError, StoreError
@@ -211,6 +212,8 @@ def test_misuse_gets_a_sentence(store, sweep):
     for step in (2**70, 1.5):
         with pytest.raises(RecordError, match="whole number below 2"):
             writer.record("t", Measurement(step, 0.5))
+    with pytest.raises(RecordError, match="must be a number, got 'high'"):
+        writer.record("t", Measurement(1, "high"))
     writer.close()
     writer.close()
     with pytest.raises(StoreError, match="'sweep-1' is closed; open the sweep again"):
@@ -220,6 +223,8 @@ def test_misuse_gets_a_sentence(store, sweep):
         store.history("nope")
     with pytest.raises(StoreError, match="the store has no 'nope'; its tables are sweeps"):
         store.scan(columns=["nope"])
+    with pytest.raises(StoreError, match="with these columns and filter"):
+        list(store.scan("trials", filter=pc.field("nope") > 1))
 
 
 def test_a_store_travels_by_pickle(store):
