@@ -35,7 +35,9 @@ Other tools read the tables directly. A merge of segments may show a row twice f
 `schema`                  the columns of the three tables
 `curves`                  which reports count when a trial was started more than once
 `spool`, `sealing`        accepting; publishing, also for a driver that died
-`segments`                Parquet files that are checked, merged and put in quarantine
+`segments`, `parquet`     files that are checked, merged and put in quarantine
+`catalog`                 which sweeps there are
+`codec`, `rows`           plain data as exact JSON; sweeps and reports as rows
 `redaction`               what is never written
 ========================  =============================================================
 """
