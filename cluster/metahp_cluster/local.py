@@ -12,14 +12,13 @@ from typing import TextIO
 
 from metahp.errors import StoreError, SweepSpecError
 from metahp.store import Store
-from metahp.types import Sweep as RecordedSweep
 from metahp.types import SweepHistory
 from metahp_cluster.interrupts import Brake
 from metahp_cluster.monitor import Monitor
 from metahp_cluster.progress import Progress
 from metahp_cluster.quiet import noise_to
 from metahp_cluster.results import SweepResult
-from metahp_cluster.spec import Sweep
+from metahp_cluster.spec import Sweep, recorded
 from metahp_cluster.tuning import cluster_for, make_search, make_tuner, new_sweep_id, run_tuner
 from metahp_cluster.user_code import TrainFunction
 from metahp_cluster.views import NoView, View, view_on
@@ -37,12 +36,12 @@ def run_trials(
         history: what of it is over, None for a new one.
         watch: where progress is shown, None for nowhere.
     """
-    recorded = history.sweep if history else _to_be_recorded(sweep)
-    history = history or SweepHistory(recorded)
-    folder = _make_folder(sweep, recorded.sweep_id)
+    history = history or SweepHistory(recorded(sweep, new_sweep_id()))
+    sweep_id = history.sweep.sweep_id
+    folder = _make_folder(sweep, sweep_id)
     brake = Brake()
-    with _display(folder / "sweep.log", watch) as view, brake.on_signals():
-        view.say(f"sweep {sweep.name} {recorded.sweep_id}; what Ray and the trials print is in {folder / 'sweep.log'}")
+    with _display(folder / "sweep.log", watch) as view:
+        view.say(f"sweep {sweep.name} {sweep_id}; what Ray and the trials print is in {folder / 'sweep.log'}")
         _run_on_ray(sweep, train, store, history, folder, view, brake)
     return SweepResult(
         history=_now(store, history),
@@ -61,7 +60,7 @@ def _run_on_ray(
     progress = Progress(sweep.metric, sweep.mode, sweep.budget.trials, sweep.budget.epochs)
     progress.take_up(history)
     trials = sweep.budget.trials - progress.ended
-    with cluster_for(sweep.resources) as at_once, view:
+    with cluster_for(sweep.resources) as at_once, brake.on_signals(), view:  # in this order: Ray sets SIGTERM itself
         view.say(f"{trials} trials of up to {sweep.budget.epochs} epochs, {at_once} at once")
         tuner = make_tuner(
             sweep,
@@ -73,12 +72,6 @@ def _run_on_ray(
             watcher=Monitor(progress, view, brake, sweep.budget.hours),
         )
         run_tuner(tuner, brake)
-
-
-def _to_be_recorded(sweep: Sweep) -> RecordedSweep:
-    return RecordedSweep(
-        new_sweep_id(), sweep.space, sweep.metric, sweep.mode, sweep.budget.epochs, sweep.task, sweep.name
-    )
 
 
 def _now(store: Store, before: SweepHistory) -> SweepHistory:

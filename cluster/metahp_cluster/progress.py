@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from metahp.types import Config, LearningCurve, Measurement, Mode, SweepHistory, TrialStatus
+from metahp.types import Config, Measurement, Mode, SweepHistory, TrialStatus
 
 
 @dataclass(slots=True)
@@ -48,8 +48,9 @@ class Progress:
     epochs_each: int
     clock: Callable[[], float] = time.monotonic
     trials: dict[str, TrialProgress] = field(default_factory=dict)
-    _began: float = 0.0
-    _epochs_before: int = 0
+    _began: float = field(init=False)
+    _training_since: float | None = field(default=None, init=False)
+    _epochs_before: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self._began = self.clock()
@@ -58,18 +59,21 @@ class Progress:
         """Count what an earlier run finished."""
         for trial in history.trials:
             if trial.status.is_over:
-                self.start(trial.trial_id, trial.config)
-                self._add_curve(self.trials[trial.trial_id], trial.curve)
-                self.trials[trial.trial_id].status = trial.status
+                known = self._add(trial.trial_id, trial.config)
+                known.status, known.epochs = trial.status, trial.curve.last_step
+                known.best = trial.curve.best(self.mode)
         self._epochs_before = self.epochs_used
-
-    def _add_curve(self, trial: TrialProgress, curve: LearningCurve) -> None:
-        trial.epochs, trial.best = curve.last_step, curve.best(self.mode)
 
     def start(self, trial_id: str, config: Config) -> None:
         """A trial starts, for the first time or again."""
+        if self._training_since is None:
+            self._training_since = self.clock()
+        self._add(trial_id, config)
+
+    def _add(self, trial_id: str, config: Config) -> TrialProgress:
         number = self.trials[trial_id].number if trial_id in self.trials else len(self.trials) + 1
         self.trials[trial_id] = TrialProgress(number, config, TrialStatus.RUNNING)
+        return self.trials[trial_id]
 
     def report(self, trial_id: str, measurement: Measurement) -> bool:
         """A trial reports; whether it is the best value so far."""
@@ -126,13 +130,13 @@ class Progress:
     def remaining_s(self) -> float | None:
         """Seconds to the end, should the trials to come be as long as those that are over; None before the first."""
         here = self.epochs_used - self._epochs_before
-        if not self.ended or here <= 0:
+        if not self.ended or here <= 0 or self._training_since is None:
             return None
         over = [trial.epochs for trial in self.trials.values() if trial.status.is_over]
         typical = sum(over) / len(over)
         running = sum(max(typical - trial.epochs, 0.0) for trial in self.running())
         waiting = max(self.trials_wanted - len(self.trials), 0) * typical
-        return (running + waiting) * self.elapsed_s / here
+        return (running + waiting) * (self.clock() - self._training_since) / here
 
     def _is_better(self, value: float, than: float | None) -> bool:
         return than is None or self.mode.sign * value > self.mode.sign * than

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
 from typing import TextIO
 
 from metahp.errors import SweepSpecError
 from metahp.store import Store
+from metahp.types import Sweep as RecordedSweep
 from metahp.types import SweepHistory
 from metahp_cluster import environment, user_code
+from metahp_cluster.quiet import noise_to
 from metahp_cluster.report import write_report
 from metahp_cluster.results import SweepResult
-from metahp_cluster.spec import Sweep
+from metahp_cluster.spec import Sweep, recorded
 
 
 def run(sweep: Sweep, *, resume: bool | str = False, watch: TextIO | None = None) -> SweepResult:
@@ -33,7 +38,8 @@ def run(sweep: Sweep, *, resume: bool | str = False, watch: TextIO | None = None
         StoreConflictError: the sweep to resume has another space, metric or mode.
     """
     environment.prepare()
-    train = user_code.resolve(sweep.trainable)
+    with noise_to(Path(os.devnull), sys.stdout):  # each worker imports it again, and what it prints is in the log
+        train = user_code.resolve(sweep.trainable)
     store = Store(sweep.store)
     history = _history_to_resume(store, sweep, resume) if resume else None
     from metahp_cluster.local import run_trials  # imports Ray, which must see the prepared environment
@@ -48,10 +54,19 @@ def _history_to_resume(store: Store, sweep: Sweep, resume: bool | str) -> SweepH
     if not named:
         what = f"sweep {resume!r}" if isinstance(resume, str) else f"sweep named {sweep.name!r}"
         raise SweepSpecError(f"{store.path} holds no {what}; run without resume to begin one")
-    history = store.history(named[-1].sweep_id)
+    history = _recovered(store, recorded(sweep, named[-1].sweep_id))
     if sum(trial.status.is_over for trial in history.trials) >= sweep.budget.trials:
         raise SweepSpecError(
             f"all {sweep.budget.trials} trials of {sweep.name!r} ({history.sweep.sweep_id}) are over, there is nothing "
             "to resume; ask for more in budget/trials, or run without resume for a new sweep"
         )
     return history
+
+
+def _recovered(store: Store, sweep: RecordedSweep) -> SweepHistory:
+    """The history of a sweep with what its driver had accepted, but had not published when it was killed."""
+    writer = store.open_sweep(sweep)
+    try:
+        return writer.history()
+    finally:
+        writer.close("interrupted")

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from metahp.errors import RecordError, SearchSpaceError, SweepSpecError
 from metahp.space import SearchSpace
 from metahp.types import Mode, TaskValue, check_task
+from metahp.types import Sweep as RecordedSweep
 from metahp_cluster import yaml_lines
 from metahp_cluster.space_syntax import SpaceSyntaxError, parse_space
 
@@ -120,6 +121,11 @@ class Sweep(_Spec):
     task: Annotated[dict[str, TaskValue], BeforeValidator(_task)] = {}
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
     scheduler: Literal["meta", "asha", "none"] = "meta"
+
+
+def recorded(sweep: Sweep, sweep_id: str) -> RecordedSweep:
+    """The sweep as the store knows it."""
+    return RecordedSweep(sweep_id, sweep.space, sweep.metric, sweep.mode, sweep.budget.epochs, sweep.task, sweep.name)
 
 
 def load_sweep(path: Path) -> Sweep:

@@ -23,7 +23,7 @@ from metahp_cluster.interrupts import Brake, SweepHaltedError
 from metahp_cluster.monitor import Monitor
 from metahp_cluster.spec import Resources, Sweep
 from metahp_cluster.user_code import TrainFunction
-from metahp_searchers import MetaScheduler, MetaSearch
+from metahp_searchers import MetaScheduler, MetaSearch, StoreCallback
 from metahp_searchers.brain import new_sweep_id
 
 __all__ = ["cluster_for", "make_search", "make_tuner", "new_sweep_id", "run_tuner"]
@@ -89,13 +89,14 @@ def make_tuner(
             scheduler=_scheduler(sweep, search),
             max_concurrent_trials=at_once,
             reuse_actors=True,
+            trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(
             name=folder.name,
             storage_path=str(folder.parent),
             stop={STEP: sweep.budget.epochs},
             failure_config=tune.FailureConfig(max_failures=RETRIES_ON_A_CLUSTER if on_cluster else 0),
-            callbacks=[watcher],
+            callbacks=[StoreCallback(), watcher],
             verbose=0,
         ),
     )
