@@ -33,7 +33,7 @@ HISTORIES = ("none", "other-tasks", "other-family")
 PAST_REPORTS = 600
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Past:
     """What was swept before a task.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ray.tune.schedulers import (
     ASHAScheduler,
@@ -29,6 +30,8 @@ from benchmarks.methods.optuna_space import define_by_run
 from benchmarks.methods.random_search import ListSearch, RandomSearch
 from benchmarks.methods.transfer import CopulaSearch, portfolio
 from benchmarks.tasks import Task
+from metahp.space import SearchSpace
+from metahp.types import Config
 from metahp_searchers import MetaScheduler, MetaSearch
 
 
@@ -81,7 +84,13 @@ def _tpe(setting: Setting) -> Searcher:
 
 
 def _portfolio(setting: Setting) -> Searcher:
-    return ListSearch(portfolio(setting.task.space, setting.past.sweeps, setting.seed), setting.seed)
+    return ListSearch(_portfolio_of(setting.past, setting.task.space), setting.seed)
+
+
+@lru_cache(maxsize=4)
+def _portfolio_of(past: Past, space: SearchSpace) -> list[Config]:
+    """Shared by the repetitions of a task."""
+    return portfolio(space, past.sweeps)
 
 
 def _copula(setting: Setting) -> Searcher:
