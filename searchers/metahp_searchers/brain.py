@@ -129,8 +129,12 @@ class Brain:
         Raises:
             StoreError: the store cannot say.
         """
-        if self._journal is not None:
-            self._roster.catch_up(self._journal.recorder.writer().history().trials)
+        if self._journal is None:
+            return
+        for trial in self._journal.recorder.writer().history().trials:
+            if self._is_full(trial) and not trial.status.is_over:  # the driver died between last report and end
+                self._journal.trial_completed(trial.trial_id)
+        self._roster.catch_up(self._journal.recorder.writer().history().trials)
 
     def recall(self) -> bool:
         """Takes the sweep back from the store where nothing else remembers it; its trials are Tune's already.

@@ -100,6 +100,10 @@ class Journal:
         self._ended.add(name)
         self.recorder.add(name, lambda writer: writer.record_event(name, event, error=error or ""))
 
+    def trial_completed(self, name: str) -> None:
+        """A trial of an earlier process, by the store's id, turns out to have been complete."""
+        self.recorder.add(name, lambda writer: writer.record_event(name, TrialEvent.COMPLETED))
+
     def retry(self) -> None:
         """Writes what the store refused before."""
         self.recorder.retry()

@@ -217,8 +217,9 @@ def test_kill_9_and_restore(tmp_path: Path, broken: bool) -> None:
     (history,) = store.curves()
     keys = [(r["trial_id"], r["attempt"], r["step"]) for r in rows(store)]
     assert len(keys) == len(set(keys))
-    acknowledged = {tuple(line.split()) for line in (tmp_path / "acknowledged").read_text().splitlines()}
-    assert acknowledged <= {(r["trial_id"], str(r["step"])) for r in rows(store)}
+    acknowledged = set((tmp_path / "acknowledged").read_text().splitlines())
+    configs = {trial.trial_id: trial.config["x"] for trial in history.trials}
+    assert acknowledged <= {f"{configs[r['trial_id']]!r} {r['step']}" for r in rows(store)}
     runs = {path.name: len(path.read_text()) for path in finished.iterdir()}
     assert "resumed with 8 results" in log
     if broken:  # Tune runs again what its snapshot did not know as finished

@@ -15,7 +15,7 @@ from ray.tune.search import ConcurrencyLimiter
 from metahp.errors import RecordError, SearchSpaceError, StoreConflictError, StoreError, StoreVersionError
 from metahp.space import Float, SearchSpace
 from metahp.store import Store, TrialEvent
-from metahp.types import Measurement, Sweep, parse_mode
+from metahp.types import Measurement, Sweep, TrialStatus, parse_mode
 from metahp_searchers import MetaSearch
 from metahp_searchers.snapshot import Snapshot
 from metahp_searchers.testing import METRIC, MODE, contract_space, dialogue, small_space, suggest
@@ -149,6 +149,18 @@ def test_a_sweep_of_the_store_goes_on(start: Start, tmp_path: Path) -> None:
     again.brain.close()
     history = Store(tmp_path / "store").history(first.brain.sweep_id)
     assert {t.trial_id: len(t.curve) for t in history.trials} == {"a": 3, "b": 3}
+
+
+def test_a_trial_that_made_its_last_report_is_complete(start: Start, tmp_path: Path) -> None:
+    first = start(num_samples=2, max_t=3)
+    record(first, "a", steps=3, over=False)  # the driver died before it heard of the end
+    first.brain.close()
+    again = start(num_samples=2, max_t=3, sweep_id=first.brain.sweep_id)
+    assert suggest(again, "b") != suggest(first, "a")
+    assert again.suggest("c") == "FINISHED"
+    again.brain.close()
+    (trial,) = Store(tmp_path / "store").history(first.brain.sweep_id).trials
+    assert trial.status is TrialStatus.COMPLETED
 
 
 def test_another_space_is_no_continuation(start: Start) -> None:
