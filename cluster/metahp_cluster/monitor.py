@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import time
+from collections.abc import Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
 from ray.tune.experiment import Trial
-from ray.tune.result import AUTO_RESULT_KEYS
+from ray.tune.result import EXPR_ERROR_FILE
 
-from metahp.types import Measurement, TrialStatus
+from metahp.types import TrialStatus
 from metahp_cluster.interrupts import Brake
 from metahp_cluster.progress import Progress
 from metahp_cluster.views import View
+from metahp_searchers.reports import measurement_of, metrics_of
 
+STEP = "training_iteration"  # Tune counts the reports of a trial, whatever the trial calls them
 POINTLESS_FAILURES = 4  # so many trials failed and not one has reported: it is the code, not the configuration
 
 
@@ -50,15 +53,13 @@ class Monitor(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         """Counts an epoch."""
-        value = _number(result, self._progress.metric)
-        if value is None:
-            self._note_missing_metric(result)
-        else:
-            self._metric_seen = True
+        measurement = measurement_of(result, self._progress.metric, STEP)
+        if measurement is None:
+            return
+        self._look_for_metric(metrics_of(result))
         self._reported.add(trial.trial_id)
-        step = int(result["training_iteration"])
-        self._progress.report(trial.trial_id, Measurement(step, math.nan if value is None else value))
-        if result.get("done") and step < self._progress.epochs_each:
+        self._progress.report(trial.trial_id, measurement)
+        if result.get("done") and measurement.step < self._progress.epochs_each:
             self._ended_early.add(trial.trial_id)  # Tune has marked the result: the scheduler ends this trial
         self._refresh()
 
@@ -98,9 +99,11 @@ class Monitor(Callback):
         known = self._progress.trials.get(trial.trial_id)
         return known.number if known else 0
 
-    def _note_missing_metric(self, result: dict[str, Any]) -> None:
-        if not self._keys and not self._metric_seen:
-            self._keys = {key for key in result if key not in _TUNES_OWN}
+    def _look_for_metric(self, reported: Mapping[str, Any]) -> None:
+        if self._progress.metric in reported:
+            self._metric_seen = True
+        elif not self._metric_seen and not self._keys and reported:
+            self._keys = set(reported)
             self._view.say(f"the first report has no {self._progress.metric!r}, only {_listed(self._keys)}")
 
     def _unknown_metric(self) -> str:
@@ -110,26 +113,15 @@ class Monitor(Callback):
         return f"no trial has reported the metric {metric!r}; reported were {_listed(self._keys)}; {hint}"
 
 
-_TUNES_OWN = {*AUTO_RESULT_KEYS, "checkpoint_dir_name", "should_checkpoint", "done", "config", "experiment_tag"}
-
-
 def _listed(keys: set[str]) -> str:
     return ", ".join(sorted(keys)) or "nothing"
 
 
-def _number(result: dict[str, Any], metric: str) -> float | None:
-    """The metric, also of a nested report (``"val/accuracy"``); None where it is missing or no number."""
-    value: Any = result
-    for part in [metric] if metric in result else metric.split("/"):
-        value = value.get(part) if isinstance(value, dict) else None
-    try:
-        return None if value is None else float(value)
-    except (TypeError, ValueError):
-        return None
-
-
 def _last_line(trial: Trial) -> str:
-    """What the traceback of a failed trial ends with."""
-    text = str(trial.get_error() or "").strip()
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "unknown error"
+    """What the traceback of a failed trial ends with; Tune's copy in its storage comes later."""
+    error = Path(trial.local_path or "") / (trial.run_metadata.error_filename or EXPR_ERROR_FILE)
+    try:
+        lines = [line.strip() for line in error.read_text(errors="replace").splitlines() if line.strip()]
+    except OSError:
+        lines = []
+    return lines[-1][:300] if lines else "unknown error, see the log"

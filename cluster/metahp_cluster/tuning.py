@@ -20,7 +20,7 @@ import metahp_searchers
 from metahp.store import Store
 from metahp_cluster import environment, machine
 from metahp_cluster.interrupts import Brake, SweepHaltedError
-from metahp_cluster.monitor import Monitor
+from metahp_cluster.monitor import STEP, Monitor
 from metahp_cluster.spec import Resources, Sweep
 from metahp_cluster.user_code import TrainFunction
 from metahp_searchers import MetaScheduler, MetaSearch, StoreCallback
@@ -28,7 +28,6 @@ from metahp_searchers.brain import new_sweep_id
 
 __all__ = ["cluster_for", "make_search", "make_tuner", "new_sweep_id", "run_tuner"]
 
-STEP = "training_iteration"  # Tune counts the reports of a trial, whatever the trial calls them
 RETRIES_ON_A_CLUSTER = 3  # machines come and go there; on one machine a trial that raised would raise again
 
 

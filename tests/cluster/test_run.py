@@ -126,7 +126,7 @@ def test_hours_end_a_sweep_and_a_resume_goes_on(sweep_file: Callable[..., Path])
     assert second.sweep_id == first.sweep_id
     assert second.is_complete
     assert second.counts == {TrialStatus.COMPLETED: 8}
-    with pytest.raises(SweepSpecError, match="all 8 trials of 'quadratic' .* are over, there is nothing to resume"):
+    with pytest.raises(SweepSpecError, match=r"all 8 trials of 'quadratic' .* are over, there is nothing to resume"):
         run(load_sweep(path), resume=True)
     sweep_file(space={"x": {"float": [0.0, 2.0]}, "pause": 0.2})
     with pytest.raises(StoreConflictError, match="another space"):
