@@ -6,6 +6,7 @@ Tune keeps its callbacks, and so whoever they tell, in a file: a view comes back
 from __future__ import annotations
 
 import json
+import os
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
@@ -87,7 +88,7 @@ class LiveView(NoView):
     """A table that is drawn over and over; for terminals."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._console = Console(file=stream, force_terminal=True)
+        self._console = Console(file=stream, force_terminal=True, highlight=False)
         self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
 
     def __reduce__(self) -> tuple[type[NoView], tuple[()]]:
@@ -111,7 +112,7 @@ class LiveView(NoView):
 
 def view_on(stream: TextIO, *, is_terminal: bool) -> View:
     """The view that suits a stream."""
-    return LiveView(stream) if is_terminal else LineView(stream)
+    return LiveView(stream) if is_terminal and os.environ.get("TERM") != "dumb" else LineView(stream)
 
 
 def summary(progress: Progress) -> str:
@@ -164,7 +165,8 @@ def _picture(progress: Progress) -> Group:
     for column in ("trial", "epoch", progress.metric, "configuration"):
         table.add_column(escape(column), no_wrap=True, overflow="ellipsis")
     leader = progress.incumbent()
-    rows = [*progress.running(), *([leader] if leader else [])]
+    running = progress.running()
+    rows = running if leader is None or leader in running else [leader, *running]
     for trial in rows:
         table.add_row(*_row(trial, progress, is_best=trial is leader))
     return Group(head, table)

@@ -31,6 +31,9 @@ _SCALARS: tuple[tuple[re.Pattern[str], Any], ...] = (
     (re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"), lambda text: float(text.lower().replace(".", ""))),
 )
 
+_KINDS = ("map", "seq", "str", "null", "bool", "int", "float", "timestamp", "merge", "value")
+_PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in _KINDS}  # what PyYAML's own guesses are called
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -84,6 +87,8 @@ class _Reader:
         self.nodes += 1
         if self.nodes > MAX_NODES or len(path) > MAX_DEPTH:
             raise self._refused(node, f"more than {MAX_NODES} values or {MAX_DEPTH} levels; is an alias repeated?")
+        if node.tag not in _PLAIN_TAGS:
+            raise self._refused(node, f"the tag {node.tag!r} is not read; write the value itself")
         self.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -108,8 +113,6 @@ class _Reader:
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         if node.style is not None:  # quoted or a block: always text
             return node.value
-        if node.tag.startswith("!"):
-            raise self._refused(node, f"the tag {node.tag!r} is not read; write the value itself")
         for pattern, convert in _SCALARS:
             if pattern.fullmatch(node.value):
                 return convert(node.value)

@@ -1,0 +1,248 @@
+"""The small parts: capacity, progress, views, report, log, token, commands without Ray."""
+
+import io
+import math
+import os
+import pickle
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import metahp
+from metahp.errors import SweepSpecError
+from metahp.space import Float, SearchSpace
+from metahp.store import Store
+from metahp.types import LearningCurve, Measurement, Mode, Sweep, SweepHistory, Trial, TrialStatus
+from metahp_cluster import environment
+from metahp_cluster.cli import exit_code, main
+from metahp_cluster.machine import Node, at_once
+from metahp_cluster.progress import Progress
+from metahp_cluster.quiet import noise_to
+from metahp_cluster.report import facts, render
+from metahp_cluster.results import SweepResult
+from metahp_cluster.spec import Resources
+from metahp_cluster.views import LineView, LiveView, NoView, clock, summary
+
+
+@pytest.mark.parametrize(
+    ("wanted", "nodes", "trials"),
+    [
+        (Resources(), [Node(8, 0)], 8),
+        (Resources(cpu=0.5), [Node(1, 0)], 2),
+        (Resources(gpu=0.25), [Node(64, 2)], 8),
+        (Resources(gpu=0.3), [Node(64, 2)], 6),  # three on each card; what is left over cannot be joined
+        (Resources(gpu=2), [Node(64, 3), Node(64, 2)], 2),
+        (Resources(cpu=4, gpu=1), [Node(6, 8)], 1),
+        (Resources(at_once=3), [Node(8, 0)], 3),
+        (Resources(at_once=30), [Node(8, 0)], 8),
+    ],
+)
+def test_how_many_trials_run_at_once(wanted: Resources, nodes: list[Node], trials: int) -> None:
+    assert at_once(wanted, nodes) == trials
+
+
+def test_what_can_never_be_scheduled() -> None:
+    with pytest.raises(SweepSpecError, match=r"a trial of 1 CPU \+ 1 GPU can never be scheduled.*there is 8 CPU\)"):
+        at_once(Resources(gpu=1), [Node(8, 0)])
+    with pytest.raises(SweepSpecError, match="can never be scheduled"):
+        at_once(Resources(cpu=6), [Node(4, 0), Node(4, 0)])
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def progress_of_four(clock: Clock) -> Progress:
+    """Trials 1 completed, 2 pruned after one epoch, 3 failed, 4 running."""
+    progress = Progress("acc", Mode.MAX, trials_wanted=6, epochs_each=4, clock=clock)
+    for name in "abcd":
+        progress.start(name, {"x": 0.5})
+    for step in range(1, 5):
+        progress.report("a", Measurement(step, step / 10))
+    progress.report("b", Measurement(1, math.nan))
+    progress.report("d", Measurement(1, 0.7))
+    progress.end("a", TrialStatus.COMPLETED)
+    progress.end("b", TrialStatus.STOPPED)
+    progress.end("c", TrialStatus.ERRORED)
+    return progress
+
+
+def test_progress() -> None:
+    clock = Clock()
+    progress = progress_of_four(clock)
+    assert progress.remaining_s() == 0.0  # no time has passed yet
+    clock.now = 60.0
+    assert (progress.ended, progress.epochs_used, progress.epochs_saved) == (3, 6, 3)
+    leader = progress.incumbent()
+    assert leader is not None
+    assert (leader.number, leader.best) == (4, 0.7)
+    # Trials that are over had 4, 1 and 0 epochs: 5/3 each, of which the running one has 2/3 before it; two are to come.
+    assert progress.remaining_s() == pytest.approx((2 / 3 + 2 * 5 / 3) * 10)
+    assert summary(progress) == (
+        "3/6 trials over, 1 pruned, 1 failed, 1 running, best acc 0.7 (trial 4), 6 epochs, 3 saved"
+    )
+
+
+def test_a_resumed_sweep_counts_what_is_over() -> None:
+    history = history_of(("a", TrialStatus.COMPLETED, 4), ("b", TrialStatus.RUNNING, 2))
+    progress = Progress("acc", Mode.MAX, trials_wanted=3, epochs_each=4)
+    progress.take_up(history)
+    assert (progress.ended, progress.epochs_used) == (1, 4)
+    assert progress.remaining_s() is None  # nothing is known yet of how fast this run is
+    progress.start("b", {})
+    assert progress.trials["b"].number == 2
+
+
+def test_lines_come_seldom_and_say_something_new() -> None:
+    out, clock = io.StringIO(), Clock()
+    view, progress = LineView(out), progress_of_four(clock)
+    for clock.now in (0.0, 1.0, 2.0):
+        progress.report("d", Measurement(2, 0.8 + clock.now / 100))
+        view.show(progress)
+    view.show(progress)
+    clock.now = 6.0
+    view.show(progress)
+    view.show(progress)
+    assert [line[:6] for line in out.getvalue().splitlines()] == ["[0:00]", "[0:06]"]
+
+
+def test_the_live_table_shows_running_trials_and_the_best() -> None:
+    out = io.StringIO()
+    with LiveView(out) as view:
+        view.say("a [bracket] stays")
+        view.show(progress_of_four(Clock()))
+    shown = out.getvalue()
+    assert "a [bracket] stays" in shown
+    assert shown.splitlines()[-1].count("4 best") == 1
+    assert "1/4" in shown
+    assert "x=0.5" in shown
+
+
+def test_views_survive_pickling_as_nothing() -> None:
+    for view in (LineView(io.StringIO()), LiveView(io.StringIO())):
+        assert type(pickle.loads(pickle.dumps(view))) is NoView
+
+
+def test_clock() -> None:
+    assert [clock(s) for s in (0, 61, 3725)] == ["0:00", "1:01", "1:02:05"]
+
+
+def history_of(*trials: tuple[str, TrialStatus, int], name: str = "a sweep") -> SweepHistory:
+    sweep = Sweep("id-1", SearchSpace({"x": Float(0, 1)}), "acc", Mode.MAX, 4, {}, name)
+    return SweepHistory(
+        sweep,
+        tuple(
+            Trial(trial_id, {"x": 0.5}, LearningCurve.of([(s, s / 10) for s in range(1, steps + 1)]), status)
+            for trial_id, status, steps in trials
+        ),
+    )
+
+
+def result_of(
+    history: SweepHistory, tmp_path: Path, halted: str | None = None, number: int | None = None
+) -> SweepResult:
+    return SweepResult(history, 3, 4, tmp_path, tmp_path, halted, number)
+
+
+def test_a_report_needs_nothing_else_and_trusts_no_name(tmp_path: Path) -> None:
+    history = history_of(
+        ("a", TrialStatus.COMPLETED, 4), ("b", TrialStatus.STOPPED, 1), name="<script>alert(1)</script>"
+    )
+    page = render(result_of(history, tmp_path))
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "plotly.js v" in page  # the code itself, not a link to it
+    assert 'src="http' not in page
+    told = dict(facts(result_of(history, tmp_path)))
+    assert told["epochs trained"] == "5"
+    assert told["epochs saved by pruning"] == "3 (38% of 8)"
+
+
+def test_a_report_of_nothing(tmp_path: Path) -> None:
+    page = render(result_of(history_of(), tmp_path))
+    assert "no finite value reported" in page
+    assert "none yet" in page
+
+
+def test_exit_codes(tmp_path: Path) -> None:
+    over = history_of(*((name, TrialStatus.COMPLETED, 4) for name in "abc"))
+    part = history_of(("a", TrialStatus.COMPLETED, 4))
+    assert exit_code(result_of(over, tmp_path)) == 0
+    assert exit_code(result_of(part, tmp_path, "the budget of 1 hours is used up")) == 3
+    assert exit_code(result_of(part, tmp_path, "all of the first 4 trials failed")) == 2
+    assert exit_code(result_of(part, tmp_path, "interrupted by SIGINT", 2)) == 130
+
+
+def test_noise_goes_to_the_log_and_words_to_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "log"
+    with open(os.dup(1), "w") as terminal, noise_to(log, terminal) as words:
+        os.write(1, b"from C\n")
+        subprocess.run([sys.executable, "-c", "import sys; print('a child', file=sys.stderr)"], check=True)
+        print("hello", file=words, flush=True)
+    os.write(1, b"after\n")
+    assert log.read_text() == "from C\na child\n"
+    assert capfd.readouterr().out == "hello\nafter\n"
+
+
+def test_the_token_is_private_and_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    before = os.umask(0)
+    try:
+        path = environment.token_file()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    token = path.read_text()
+    assert len(token) == 64
+    assert environment.token_file().read_text() == token
+
+
+def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in environment.DEFAULTS:
+        monkeypatch.setenv(name, "mine")
+    environment.prepare()
+    assert {os.environ[name] for name in environment.DEFAULTS} == {"mine"}
+
+
+def command(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int | str | None:
+    monkeypatch.setattr("sys.argv", ["metahp", *arguments])
+    with pytest.raises(SystemExit) as left:
+        main()
+    return left.value.code
+
+
+def test_version_and_store_info(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("--version", monkeypatch=monkeypatch) == 0
+    assert capsys.readouterr().out == f"metahp {metahp.__version__}\n"
+    store = Store(tmp_path / "store")
+    space = SearchSpace({"x": Float(0, 1)})
+    store.import_sweep(
+        name="old one", space=space, metric="acc", mode="max", trials=[{"config": {"x": 0.1}, "curve": [(1, 0.25)]}]
+    )
+    monkeypatch.setenv("COLUMNS", "120")
+    assert command("store", "info", str(tmp_path / "store"), monkeypatch=monkeypatch) == 0
+    out = capsys.readouterr().out
+    assert "old one" in out
+    assert "0.25" in out
+    assert command("store", "info", str(tmp_path / "absent"), monkeypatch=monkeypatch) == 2
+    assert "there is no store at" in capsys.readouterr().err
+
+
+def test_a_store_that_cannot_be_written_is_one_sentence(
+    sweep_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = sweep_file(store="/dev/null/store")
+    assert command("run", str(path), monkeypatch=monkeypatch) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1
+    assert "/dev/null/store" in said[0]
