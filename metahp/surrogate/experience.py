@@ -41,7 +41,8 @@ class PastExperience:
     def judge(self, configs: Sequence[Config], fraction: float) -> FloatArray:
         """Level that each of T past sweeps expects of n configurations at a fraction: shape ``(T, n)``."""
         knot = int(np.argmin(np.abs(np.log(KNOTS / max(fraction, SMALLEST_FRACTION)))))
-        return self.memory.judgements(encode(self.sweep.space, configs))[:, :, knot]
+        levels = self.memory.judgements(encode(self.sweep.space, configs))[:, :, knot]
+        return np.minimum(levels, 1.0)  # better than all it has seen is more than a past sweep can know
 
     def _legal(self, points: Points) -> list[Config]:
         return list(translate(points, self.sweep.space).configs())

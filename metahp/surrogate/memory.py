@@ -8,7 +8,7 @@ a new sweep better than the trunk's own mean, which enters as one more past swee
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from metahp.surrogate.process import KNOTS, Belief, Rows, covariance, similarity
 from metahp.types import FloatArray
 
 ROWS_PER_TASK = 240
+_DOUBT = 2.0
 _MOST_CACHED = 4096
 _KNOT_BASES = time_bases(np, KNOTS)
 
@@ -117,8 +118,9 @@ class MemoryBelief:
 
     @property
     def spread(self) -> Spread:
-        """The covariance within the sweep."""
-        return self.features.learned.spread
+        """The covariance within the sweep, more doubtful than the trunk: a lesson is uncertain, too."""
+        learned = self.features.learned.spread
+        return replace(learned, config_std=_DOUBT * learned.config_std)
 
     def lengths(self, points: Points) -> FloatArray:
         """Shape ``(d,)``."""

@@ -36,6 +36,7 @@ WIDTH = 64
 FEATURES = 12
 ROWS = 224
 _LEARNING_RATE = 4e-3
+_SHRINKAGE = 1e-3
 _JITTER = 4e-4  # (2 % of the range)²; a float32 Cholesky factor of ROWS rows needs about a tenth of it
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -77,7 +78,12 @@ class Trunk(keras.Model):
         factor = ops.cholesky(covariance)
         white = ops.solve_triangular(factor, residual[..., None], lower=True)[..., 0]
         log_diagonal = ops.log(ops.diagonal(factor, axis1=-2, axis2=-1))
-        return ops.sum(0.5 * ops.square(white) + log_diagonal, axis=-1) / ops.sum(mask, axis=-1)
+        likelihood = ops.sum(0.5 * ops.square(white) + log_diagonal, axis=-1) / ops.sum(mask, axis=-1)
+        return likelihood + _SHRINKAGE * self._size()
+
+    def _size(self) -> Any:
+        """Squared norm of the network's weights."""
+        return sum(ops.sum(ops.square(weight)) for weight in (self.slopes, self.choices, self.inner, self.outer))
 
     def spread(self) -> Spread:
         """The learned covariance, as tensors."""
