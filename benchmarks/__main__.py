@@ -18,6 +18,7 @@ from benchmarks.history import HISTORIES
 from benchmarks.methods.registry import METHODS
 from benchmarks.replay import run_replay
 from benchmarks.report import write_report
+from benchmarks.second_sweep import run_second_sweep
 from benchmarks.tasks import TaskDataMissingError, families
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="The same work for MetaHP and for its peers.")
@@ -52,6 +53,22 @@ def report(out: Out = Path("results")) -> None:
     except FileNotFoundError as problem:
         raise typer.BadParameter(str(problem)) from problem
     typer.echo("\n\n".join(texts))
+
+
+@app.command("second-sweep")
+def second_sweep(
+    tasks: Annotated[str, typer.Option(help="Families, separated by commas.")] = "synthetic-plain,synthetic-crossing",
+    seeds: Annotated[int, typer.Option(min=1, help="Repetitions of every pair of tasks.")] = 5,
+    pairs: Annotated[int, typer.Option(min=1, help="At most so many pairs of a family.")] = 3,
+    trainings: Annotated[float, typer.Option(min=0.1, help="Budget of a sweep in full trainings.")] = 4.0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    out: Out = Path("results"),
+) -> None:
+    """Does the second sweep on a related task start ahead of a first one?"""
+    try:
+        typer.echo(run_second_sweep(tasks, seeds, out, pairs=pairs, trainings=trainings, jobs=jobs))
+    except (ValueError, TaskDataMissingError) as problem:
+        raise typer.BadParameter(str(problem)) from problem
 
 
 @app.command("list")

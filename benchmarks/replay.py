@@ -12,9 +12,8 @@ import platform
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -24,10 +23,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks.cells import Cell, write_outcome
 from benchmarks.history import Past, past_of
 from benchmarks.methods.registry import Setting, method_named
+from benchmarks.processes import in_processes
 from benchmarks.simulator import simulate
 from benchmarks.tasks import Task, load_task, load_tasks
-
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 def run_replay(
@@ -70,9 +68,9 @@ def run_replay(
     ]
     batches = [batch for batch in batches if batch]
     facts = about_this_run()
-    with _progress() as progress:
+    with progress_bar() as progress:
         bar = progress.add_task("cells", total=sum(map(len, batches)))
-        for done in _run_batches(batches, out, facts, jobs):
+        for done in in_processes(partial(run_batch, out=out, facts=facts), batches, jobs):
             progress.advance(bar, done)
     return sum(map(len, batches))
 
@@ -84,19 +82,6 @@ def _cells(
         past = history if method_named(method).learns else "none"
         for repetition in range(seeds):
             yield Cell(task, method, past, repetition, workers, trainings)
-
-
-def _run_batches(batches: Sequence[Sequence[Cell]], out: Path, facts: dict[str, Any], jobs: int) -> Iterator[int]:
-    """Yields the number of cells of each batch that is done."""
-    if jobs == 1:
-        for batch in batches:
-            yield run_batch(batch, out, facts)
-        return
-    for name in ONE_THREAD:  # read by libraries when they are loaded, so before the processes are started
-        os.environ.setdefault(name, "1")
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(run_batch, batch, out, facts) for batch in batches]):
-            yield future.result()
 
 
 def run_batch(batch: Sequence[Cell], out: Path, facts: dict[str, Any]) -> int:
@@ -143,5 +128,6 @@ def _git(*arguments: str) -> str:
     return answer.stdout.strip()
 
 
-def _progress() -> Progress:
+def progress_bar() -> Progress:
+    """Done, to do, time."""
     return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -45,7 +45,7 @@ def write_report(directory: Path) -> list[str]:
         raise FileNotFoundError(
             f"{directory} holds no results; run python -m benchmarks replay --out {directory} first"
         )
-    _write_csv(directory / "cells.csv", _cell_rows(outcomes))
+    write_csv(directory / "cells.csv", _cell_rows(outcomes))
     return [_write_study(directory, study) for study in studies(outcomes) if study.tasks]
 
 
@@ -56,12 +56,12 @@ def _write_study(directory: Path, study: Study) -> str:
         [
             f"## {name}",
             _circumstances(study),
-            _markdown(main),
+            markdown(main),
             *(_against(study, baseline) for baseline in BASELINES if baseline in study.labels),
         ]
     )
     (directory / f"{name}.md").write_text(text + "\n", encoding="utf-8")
-    _write_csv(directory / f"{name}.csv", main)
+    write_csv(directory / f"{name}.csv", main)
     draw_anytime(study, directory / f"{name}.png")
     draw_ranks(study, directory / f"{name}-ranks.png")
     return text
@@ -125,7 +125,7 @@ def _against(study: Study, baseline: str) -> str:
     for label in study.labels:
         if label != baseline:
             rows.append([label, *(_difference(study, label, baseline, b) for b in budgets)])
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def _difference(study: Study, label: str, baseline: str, trainings: float) -> str:
@@ -203,11 +203,13 @@ def _cell_rows(outcomes: Sequence[Outcome]) -> Rows:
     return rows
 
 
-def _write_csv(path: Path, rows: Rows) -> None:
+def write_csv(path: Path, rows: Rows) -> None:
+    """Writes a table."""
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)
 
 
-def _markdown(rows: Rows) -> str:
+def markdown(rows: Rows) -> str:
+    """A table whose first row names the columns."""
     head, *body = rows
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body))

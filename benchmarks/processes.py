@@ -1,0 +1,30 @@
+"""Work spread over processes that do not fight for the cores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from typing import TypeVar
+
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
+
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
+
+def in_processes(work: Callable[[Argument], Result], arguments: Sequence[Argument], jobs: int) -> Iterator[Result]:
+    """Yields what ``work`` returns for each argument, as it becomes ready; with one job in this process, in order.
+
+    Raises:
+        Exception: whatever ``work`` raised first; what was done until then is done.
+    """
+    if jobs == 1:
+        yield from map(work, arguments)
+        return
+    for name in ONE_THREAD:  # read by libraries when they are loaded, so before the processes are started
+        os.environ.setdefault(name, "1")
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        for future in as_completed([pool.submit(work, argument) for argument in arguments]):
+            yield future.result()

@@ -1,0 +1,168 @@
+"""Question: does the second sweep on a related task start ahead of a first one?
+
+Command: ``python -m benchmarks second-sweep --tasks synthetic-plain,synthetic-crossing,synthetic-late --seeds 5``.
+
+A user sweeps one task with MetaHP and an empty store, then a related task, once with the store that the first sweep
+left behind and once with an empty one; same seeds, same budget. Pairs are neighbours in their family: 0 then 1, 2 then
+3, and so on. The differences are paired, with 95 % bootstrap intervals over pairs and seeds. The store holds one sweep
+of 4 full trainings' worth of steps: the least help there can be.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.history import Past, history_of
+from benchmarks.methods.registry import METHODS, Setting
+from benchmarks.processes import in_processes
+from benchmarks.replay import about_this_run, progress_bar
+from benchmarks.report import markdown, write_csv
+from benchmarks.simulator import Replay, simulate
+from benchmarks.statistics import paired_interval
+from benchmarks.tasks import Task, load_task, load_tasks
+from metahp.types import FloatArray
+
+CHECKPOINTS = (0.25, 0.5, 1.0, 2.0, 4.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two related tasks and a repetition.
+
+    Attributes:
+        first: full name of the task that is swept first.
+        second: full name of the one after it.
+        repetition: counts from 0.
+    """
+
+    first: str
+    second: str
+    repetition: int
+
+    @property
+    def seed(self) -> int:
+        """Its own for every pair and repetition."""
+        return zlib.crc32(f"{self.first}>{self.second}:{self.repetition}".encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The second sweep of a pair, with and without the first one's store.
+
+    Attributes:
+        pair: the tasks and the repetition.
+        without: regret of the best so far at `CHECKPOINTS`.
+        with_store: the same with the store.
+    """
+
+    pair: Pair
+    without: FloatArray
+    with_store: FloatArray
+
+
+def run_second_sweep(
+    tasks: str, seeds: int, out: Path, *, pairs: int = 3, trainings: float = 4.0, jobs: int = 1
+) -> str:
+    """Runs all pairs of all families; writes ``second-sweep.md`` and ``.csv`` into ``out``.
+
+    Args:
+        tasks: a selection as for `benchmarks.tasks.load_tasks`.
+        seeds: repetitions of each pair.
+        out: directory of the results.
+        pairs: at most so many pairs of a family.
+        trainings: the budget of each sweep, in full trainings' worth of steps.
+        jobs: processes.
+
+    Returns:
+        the table as Markdown.
+
+    Raises:
+        ValueError: a task that does not exist, or none that has a neighbour.
+        TaskDataMissingError: the data of the tasks are not beside the project.
+    """
+    todo = [pair for own in _pairs(load_tasks(tasks), pairs) for pair in _repeated(own, seeds)]
+    if not todo:
+        raise ValueError(f"{tasks!r} holds no two tasks of one family; name a whole family, e.g. synthetic-plain")
+    results: list[Comparison] = []
+    with progress_bar() as progress:
+        bar = progress.add_task("pairs", total=len(todo))
+        for comparison in in_processes(partial(compare, trainings=trainings), todo, jobs):
+            results.append(comparison)
+            progress.advance(bar)
+    return _write(results, out, trainings)
+
+
+def compare(pair: Pair, trainings: float) -> Comparison:
+    """The three sweeps of one pair."""
+    first, second = load_task(pair.first), load_task(pair.second)
+    with tempfile.TemporaryDirectory() as directory:
+        nothing = Past((), Path(directory) / "empty")
+        past = Past((history_of(first, _sweep(first, nothing, pair.seed, trainings)),), Path(directory) / "one")
+        without = _sweep(second, nothing, pair.seed + 1, trainings)
+        helped = _sweep(second, past, pair.seed + 1, trainings)
+    return Comparison(pair, _at_checkpoints(second, without), _at_checkpoints(second, helped))
+
+
+def table(results: Sequence[Comparison], trainings: float) -> list[list[str]]:
+    """One row per family and checkpoint, after a row that names the columns."""
+    rows = [["family", "full trainings", "empty store", "store of one sweep", "difference [95 %]"]]
+    for family in sorted({result.pair.second.partition("/")[0] for result in results}):
+        own = sorted(
+            (result for result in results if result.pair.second.startswith(f"{family}/")),
+            key=lambda result: (result.pair.first, result.pair.repetition),
+        )
+        shape = (len({result.pair.first for result in own}), -1)
+        for column, budget in enumerate(CHECKPOINTS):
+            if budget <= trainings:
+                without = np.array([result.without[column] for result in own]).reshape(shape)
+                helped = np.array([result.with_store[column] for result in own]).reshape(shape)
+                low, high = paired_interval(helped - without)
+                difference = f"{np.mean(helped - without):+.3f} [{low:+.3f}, {high:+.3f}]"
+                rows.append([family, f"{budget:g}", f"{without.mean():.3f}", f"{helped.mean():.3f}", difference])
+    return rows
+
+
+def _pairs(tasks: Sequence[Task], most: int) -> list[tuple[Task, Task]]:
+    """Neighbours within each family, no task twice."""
+    families: dict[str, list[Task]] = {}
+    for task in tasks:
+        families.setdefault(task.family, []).append(task)
+    return [pair for own in families.values() for pair in list(zip(own[::2], own[1::2], strict=False))[:most]]
+
+
+def _repeated(pair: tuple[Task, Task], seeds: int) -> list[Pair]:
+    return [Pair(pair[0].name, pair[1].name, repetition) for repetition in range(seeds)]
+
+
+def _sweep(task: Task, past: Past, seed: int, trainings: float) -> Replay:
+    searcher, scheduler = METHODS["meta"].build(Setting(task, past, seed))
+    return simulate(task, searcher, scheduler, max_reports=round(trainings * task.max_step), seed=seed)
+
+
+def _at_checkpoints(task: Task, replay: Replay) -> FloatArray:
+    regret = np.minimum.accumulate(task.reference.regret(np.array([event.score for event in replay.reports])))
+    steps = [min(max(round(budget * task.max_step), 1), len(regret)) for budget in CHECKPOINTS]
+    return np.array([regret[step - 1] for step in steps])
+
+
+def _write(results: Sequence[Comparison], out: Path, trainings: float) -> str:
+    out.mkdir(parents=True, exist_ok=True)
+    facts = about_this_run()
+    rows = table(results, trainings)
+    repetitions = 1 + max(result.pair.repetition for result in results)
+    pairs = len({(result.pair.first, result.pair.second) for result in results})
+    text = (
+        "## The second sweep\n\nNormalised regret of the best so far in a sweep with an empty store and in the same one "
+        f"with a store of one sweep of a related task; {pairs} pairs × {repetitions} seeds.\n\n{markdown(rows)}\n\n"
+        f"Commit {facts['commit'][:10]}{'+' * facts['changed']}; {facts['machine']}."
+    )
+    (out / "second-sweep.md").write_text(text + "\n", encoding="utf-8")
+    write_csv(out / "second-sweep.csv", rows)
+    return text
