@@ -38,7 +38,9 @@ class MetaSearch(Searcher):
         time_attr: the key of the step in the results.
         seed: makes the suggestions repeatable, given the same store and the same results.
         name: of the sweep, for people.
-        sweep_id: a sweep of the store to go on with: its finished trials count, its unfinished ones come first.
+        sweep_id: a sweep of the store to go on with: its finished trials count, its unfinished ones come first. Tune's
+            ``num_samples`` then is that of the whole sweep; without a ``param_space``, where Tune does not tell the
+            searcher, it is the number of trials still to be run.
 
     Raises:
         StoreError: the store cannot be read, or is of a newer version.
@@ -70,6 +72,8 @@ class MetaSearch(Searcher):
         self.brain = Brain(settings, sweep_id or new_sweep_id())
         self._space = space
         self._resumes = sweep_id is not None
+        if space is not None:
+            request_callback()  # without a param_space Tune tells the searcher nothing before it makes the callbacks
 
     def set_search_properties(
         self, metric: str | None, mode: str | None, config: Mapping[str, Any], **spec: Any

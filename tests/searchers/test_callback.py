@@ -216,6 +216,12 @@ def test_what_the_user_put_into_the_environment_stays(monkeypatch: Any) -> None:
     assert os.environ[tune_run.VARIABLE] == tune_run.CALLBACK
 
 
+def test_a_searcher_with_its_own_space_brings_the_callback(store: Store, environment: None) -> None:
+    MetaSearch(store, space=SearchSpace({"x": Float(0, 1)}), metric=METRIC, mode=MODE)
+    assert os.environ[tune_run.VARIABLE] == tune_run.CALLBACK
+    tune_run.callback_made()
+
+
 def test_a_restored_searcher_brings_the_callback(store: Store, environment: None) -> None:
     pickle.loads(pickle.dumps(MetaSearch(store)))
     assert os.environ[tune_run.VARIABLE] == tune_run.CALLBACK
