@@ -56,7 +56,7 @@ def neighbours(space: SearchSpace, leaders: Sequence[Config], rng: np.random.Gen
 def proposals(
     space: SearchSpace, trials: Sequence[Trial], mode: Mode, past: Experience | None, rng: np.random.Generator
 ) -> list[Config]:
-    """What to choose from: the best of the past, random ones, and neighbours of this sweep's best; none tried before."""
+    """What to choose from: the best of the past, random ones, neighbours of this sweep's best; none tried before."""
     from_past = list(past.best_configs())[:_FROM_THE_PAST] if past else []
     near = neighbours(space, leaders(trials, mode), rng)
     tried = [trial.config for trial in trials]
@@ -65,8 +65,9 @@ def proposals(
 
 def leaders(trials: Sequence[Trial], mode: Mode) -> list[Config]:
     """Configurations of the best few trials, best first."""
-    scored = [(mode.sign * best, -place) for place, trial in enumerate(trials) if (best := trial.curve.best(mode)) is not None]
-    return [trials[-place].config for _, place in sorted(scored, reverse=True)[:_LEADERS]]
+    scored = [(trial.curve.best(mode), trial.config) for trial in trials]
+    told = [(mode.sign * score, config) for score, config in scored if score is not None]
+    return [config for _, config in sorted(told, key=lambda pair: -pair[0])[:_LEADERS]]
 
 
 def next_of_portfolio(candidates: Sequence[Config], chosen: Sequence[Config], past: Experience) -> Config:

@@ -103,9 +103,7 @@ class Observations:
         place[chosen] = np.arange(len(chosen))
         rows = place[self.trial] >= 0
         ids = tuple(self.trial_ids[index] for index in chosen)
-        return Observations(
-            ids, self.points[chosen], place[self.trial[rows]], self.fraction[rows], self.level[rows]
-        )
+        return Observations(ids, self.points[chosen], place[self.trial[rows]], self.fraction[rows], self.level[rows])
 
 
 def encode(space: SearchSpace, configs: Sequence[Config]) -> Points:

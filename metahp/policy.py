@@ -72,7 +72,9 @@ class Policy:
             return sweep.space.sample(rng)
         if len(trials) < self.starts:
             tried = [trial.config for trial in trials]
-            return next_of_portfolio(candidates, tried, past) if past else next_of_spread(candidates, tried, sweep.space)
+            if past is None:
+                return next_of_spread(candidates, tried, sweep.space)
+            return next_of_portfolio(candidates, tried, past)
         if adventurous:
             return candidates[int(rng.integers(len(candidates)))]
         return self._most_promising(sweep, trials, candidates)
@@ -160,7 +162,7 @@ class _Memory:
 
 
 def is_checkpoint(trial: Trial) -> bool:
-    """Whether the last report passed one of the steps 1, 2, 3, 4, 6, 8, 10, 13, 16, 20, 25, ... (about a quarter apart)."""
+    """Whether the last report passed one of the steps 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, ... (a quarter apart)."""
     *_, before, last = (0, 0, *trial.curve.steps)
     step = 1
     while step <= before:

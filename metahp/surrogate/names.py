@@ -52,10 +52,7 @@ def numbers(points: Points, column: int) -> FloatArray:
     if isinstance(domain, Categorical) and not _is_numeric(domain):
         return np.where(active, units, math.nan)
     return np.array(
-        [
-            float(domain.from_unit(unit)) if exists else math.nan
-            for unit, exists in zip(units, active, strict=True)
-        ]
+        [float(domain.from_unit(unit)) if exists else math.nan for unit, exists in zip(units, active, strict=True)]
     )
 
 
@@ -112,7 +109,7 @@ def _stretched(domain: Float | Int, number: float) -> float:
     """Where a number lies, beyond ``[0, 1]`` too: half a range at most."""
     if math.isnan(number):
         return math.nan
-    inside = domain.to_unit(min(max(number, domain.lower), domain.upper))  # type: ignore[arg-type]
+    inside = domain.to_unit(min(max(number, domain.lower), domain.upper))
     if domain.lower <= number <= domain.upper or domain.lower == domain.upper:
         return inside
     low, high, place = float(domain.lower), float(domain.upper), number

@@ -134,13 +134,13 @@ def variance(belief: Belief, rows: Rows) -> FloatArray:
 def similarity(left: Points, right: Points, lengths: FloatArray) -> FloatArray:
     """Matern correlation ``(c, k)`` of configurations of one space."""
     choice = is_choice(left.space)
-    places = [
+    here, there = (
         located(np, each.units[:, ~choice], each.active[:, ~choice], lengths[~choice]) for each in (left, right)
-    ]
-    squared = squared_distance(np, *places)
+    )
+    squared = squared_distance(np, here, there)
     if choice.any():
-        units = [np.where(each.active, each.units, -1.0)[:, choice] for each in (left, right)]
-        squared = squared + choice_distance(np, *units, lengths[choice])
+        own, other = (np.where(each.active, each.units, -1.0)[:, choice] for each in (left, right))
+        squared = squared + choice_distance(np, own, other, lengths[choice])
     return matern52(np, squared)
 
 

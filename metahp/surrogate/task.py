@@ -33,7 +33,7 @@ class Task:
 
     @classmethod
     def of(cls, history: SweepHistory) -> Task | None:
-        """What can be learned from a sweep; None where it is nothing: fewer than two trials, or no two scores differ."""
+        """What can be learned from a sweep; None where that is nothing: one trial, or no two scores that differ."""
         sweep, trials = history.sweep, believable(history.sweep, history.trials)
         scale = scale_of(sweep.mode, trials)
         if scale is None or sum(len(trial.curve) > 0 for trial in trials) < _FEWEST_TRIALS:

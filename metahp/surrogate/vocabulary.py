@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -94,10 +95,10 @@ class Vocabulary:
     def inputs(self, points: Points) -> Inputs:
         """Configurations in the terms of this vocabulary."""
         names, choice = labels(points.space), is_choice(points.space)
-        number_columns, choice_columns = np.flatnonzero(~choice), np.flatnonzero(choice)
+        number_columns, choice_columns = np.flatnonzero(~choice).tolist(), np.flatnonzero(choice).tolist()
         scaled = self._stacked([self._scaled(points, column, names[column]) for column in number_columns], points)
         known = np.isfinite(scaled)
-        rows = [self._choice_rows(points, column, names[column]) for column in choice_columns]
+        rows = [self._met(points, column, names[column]) for column in choice_columns]
         return Inputs(
             labels=self._rows(names, number_columns),
             numbers=np.where(known, scaled, 0.0),
@@ -120,17 +121,24 @@ class Vocabulary:
         meanings = {label: Meaning(**meaning) for label, meaning in data["meanings"].items()}
         return cls(tuple(data["labels"]), meanings, tuple(data["choices"]))
 
-    def _rows(self, names: tuple[str, ...], columns: NDArray[np.intp]) -> NDArray[np.int32]:
-        row = {label: index for index, label in enumerate(self.labels, 1)}
-        return np.array([row.get(names[column], 0) for column in columns], dtype=np.int32)
+    def _rows(self, names: tuple[str, ...], columns: list[int]) -> NDArray[np.int32]:
+        return np.array([self._label_rows.get(names[column], 0) for column in columns], dtype=np.int32)
 
     def _scaled(self, points: Points, column: int, label: str) -> FloatArray:
         meaning = self.meanings.get(label)
         return meaning.scaled(numbers(points, column)) if meaning else np.full(len(points), math.nan)
 
-    def _choice_rows(self, points: Points, column: int, label: str) -> FloatArray:
-        row = {choice: index for index, choice in enumerate(self.choices, 1)}
-        return np.array([row.get(f"{label}={choice}", 0) for choice in choices(points, column)], dtype=np.float64)
+    def _met(self, points: Points, column: int, label: str) -> FloatArray:
+        names = [f"{label}={choice}" for choice in choices(points, column)]
+        return np.array([self._choice_rows.get(name, 0) for name in names], dtype=np.float64)
+
+    @cached_property
+    def _label_rows(self) -> dict[str, int]:
+        return {label: index for index, label in enumerate(self.labels, 1)}
+
+    @cached_property
+    def _choice_rows(self) -> dict[str, int]:
+        return {choice: index for index, choice in enumerate(self.choices, 1)}
 
     @staticmethod
     def _stacked(columns: list[FloatArray], points: Points) -> FloatArray:
