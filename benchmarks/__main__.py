@@ -16,6 +16,7 @@ import typer
 
 from benchmarks.history import HISTORIES
 from benchmarks.methods.registry import METHODS
+from benchmarks.overhead import run_overhead
 from benchmarks.replay import run_replay
 from benchmarks.report import write_report
 from benchmarks.second_sweep import run_second_sweep
@@ -68,6 +69,20 @@ def second_sweep(
     try:
         typer.echo(run_second_sweep(tasks, seeds, out, pairs=pairs, trainings=trainings, jobs=jobs))
     except (ValueError, TaskDataMissingError) as problem:
+        raise typer.BadParameter(str(problem)) from problem
+
+
+@app.command()
+def overhead(
+    methods: Annotated[str, typer.Option(help="Names, separated by commas.")] = "random,asha,tpe,meta",
+    results: Annotated[int, typer.Option(min=1, help="Results of a sweep.")] = 1000,
+    history: Annotated[str, typer.Option(help="none, other-tasks or other-family.")] = "other-tasks",
+    out: Out = Path("results"),
+) -> None:
+    """How long does a method think, per suggestion and per result?"""
+    try:
+        typer.echo(run_overhead(methods.split(","), out, results=results, history=history))
+    except ValueError as problem:
         raise typer.BadParameter(str(problem)) from problem
 
 

@@ -62,9 +62,12 @@ class Past:
             )
         return store
 
+    def train(self) -> float:
+        """Trains the store's predictor, once, so that sweeps find it ready; returns the seconds that this took."""
+        return self._training_s
+
     @cached_property
-    def training_s(self) -> float:
-        """Seconds that training the store's predictor took; sweeps find it ready."""
+    def _training_s(self) -> float:
         began = time.perf_counter()
         load_or_fit(self.store)
         return time.perf_counter() - began

@@ -101,7 +101,7 @@ def run_cell(cell: Cell, task: Task, past: Past, out: Path, facts: dict[str, Any
     method = method_named(cell.method)
     began = perf_counter()
     searcher, scheduler = method.build(Setting(task, past, cell.seed))
-    before_s = perf_counter() - began + (past.training_s if method.trains and past.sweeps else 0.0)
+    before_s = perf_counter() - began + (past.train() if method.trains and past.sweeps else 0.0)
     steps = round(cell.trainings * task.max_step)
     replay = simulate(task, searcher, scheduler, workers=cell.workers, max_reports=steps, seed=cell.seed)
     write_outcome(out, cell, task, replay, {**facts, "before_s": before_s})

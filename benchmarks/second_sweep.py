@@ -159,8 +159,8 @@ def _write(results: Sequence[Comparison], out: Path, trainings: float) -> str:
     repetitions = 1 + max(result.pair.repetition for result in results)
     pairs = len({(result.pair.first, result.pair.second) for result in results})
     text = (
-        "## The second sweep\n\nNormalised regret of the best so far in a sweep with an empty store and in the same one "
-        f"with a store of one sweep of a related task; {pairs} pairs × {repetitions} seeds.\n\n{markdown(rows)}\n\n"
+        "## The second sweep\n\nNormalised regret of the best so far in a sweep with an empty store, and in the same "
+        f"one with a store of one sweep of a related task; {pairs} pairs × {repetitions} seeds.\n\n{markdown(rows)}\n\n"
         f"Commit {facts['commit'][:10]}{'+' * facts['changed']}; {facts['machine']}."
     )
     (out / "second-sweep.md").write_text(text + "\n", encoding="utf-8")
