@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import re
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from metahp.errors import StoreError, SweepSpecError
 from metahp.store import Store
 from metahp.types import SweepHistory
+from metahp_cluster.display import display
 from metahp_cluster.interrupts import Brake
 from metahp_cluster.monitor import Monitor
 from metahp_cluster.progress import Progress
-from metahp_cluster.quiet import noise_to
 from metahp_cluster.results import SweepResult
 from metahp_cluster.spec import Sweep, recorded
 from metahp_cluster.tuning import cluster_for, make_search, make_tuner, new_sweep_id, run_tuner
 from metahp_cluster.user_code import TrainFunction
-from metahp_cluster.views import NoView, View, view_on
+from metahp_cluster.views import View
 
 
 def run_trials(
@@ -40,7 +36,7 @@ def run_trials(
     sweep_id = history.sweep.sweep_id
     folder = _make_folder(sweep, sweep_id)
     brake = Brake()
-    with _display(folder / "sweep.log", watch) as view:
+    with display(folder / "sweep.log", watch) as view:
         view.say(f"sweep {sweep.name} {sweep_id}; what Ray and the trials print is in {folder / 'sweep.log'}")
         _run_on_ray(sweep, train, store, history, folder, view, brake)
     return SweepResult(
@@ -95,28 +91,3 @@ def _next_folder(parent: Path) -> Path:
     """A fresh folder for Tune, for which each run of a sweep is a new one."""
     parent.mkdir(exist_ok=True)
     return parent / f"run-{sum(1 for _ in parent.iterdir()) + 1}"
-
-
-@contextmanager
-def _display(log: Path, watch: TextIO | None) -> Iterator[View]:
-    """What people see; everything else that is printed goes to the log, but the warnings of MetaHP go to both."""
-    with noise_to(log, watch or sys.stdout) as stream:
-        view = NoView() if watch is None else view_on(stream, is_terminal=watch.isatty())
-        handler = _ToView(view)
-        loggers = [logging.getLogger(name) for name in ("metahp", "metahp_searchers", "metahp_cluster")]
-        for logger in loggers:
-            logger.addHandler(handler)
-        try:
-            yield view
-        finally:
-            for logger in loggers:
-                logger.removeHandler(handler)
-
-
-class _ToView(logging.Handler):
-    def __init__(self, view: View) -> None:
-        super().__init__(logging.WARNING)
-        self._view = view
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._view.say(f"{record.levelname.lower()}: {record.getMessage()}")

@@ -20,6 +20,7 @@ from metahp.types import Config, TrialStatus
 from metahp_cluster.progress import Progress, TrialProgress
 
 LINE_EVERY_S = 5.0
+DRAW_EVERY_S = 0.2
 
 
 class View(Protocol):
@@ -90,6 +91,7 @@ class LiveView(NoView):
     def __init__(self, stream: TextIO) -> None:
         self._console = Console(file=stream, force_terminal=True, highlight=False)
         self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+        self._next = 0.0
 
     def __reduce__(self) -> tuple[type[NoView], tuple[()]]:
         return NoView, ()
@@ -102,8 +104,11 @@ class LiveView(NoView):
         self._live.stop()
 
     def show(self, progress: Progress) -> None:
-        """Draw it anew."""
-        self._live.update(_picture(progress), refresh=True)
+        """Draw it anew, unless it was drawn a moment ago; the last state is drawn at the end in any case."""
+        due = progress.elapsed_s >= self._next
+        if due:
+            self._next = progress.elapsed_s + DRAW_EVERY_S
+        self._live.update(_picture(progress), refresh=due)
 
     def say(self, message: str) -> None:
         """A line above the table."""

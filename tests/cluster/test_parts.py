@@ -120,7 +120,7 @@ def test_the_live_table_shows_running_trials_and_the_best() -> None:
         view.show(progress_of_four(Clock()))
     shown = out.getvalue()
     assert "a [bracket] stays" in shown
-    assert shown.splitlines()[-1].count("4 best") == 1
+    assert shown.count("4 best") == 2  # drawn twice: by show and at the end
     assert "1/4" in shown
     assert "x=0.5" in shown
 
@@ -189,6 +189,19 @@ def test_noise_goes_to_the_log_and_words_to_the_terminal(tmp_path: Path, capfd: 
     os.write(1, b"after\n")
     assert log.read_text() == "from C\na child\n"
     assert capfd.readouterr().out == "hello\nafter\n"
+
+
+def test_a_terminal_is_known_before_its_descriptor_is_taken(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from metahp_cluster.display import display\n"
+        "with display(Path('log'), sys.stdout) as view: print(type(view).__name__)"
+    )
+    terminal, child_end = os.openpty()
+    environ = os.environ | {"TERM": "xterm", "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], stdout=child_end, check=True, cwd=tmp_path, env=environ)
+    os.close(child_end)
+    os.close(terminal)
+    assert (tmp_path / "log").read_text() == "LiveView\n"
 
 
 def test_the_token_is_private_and_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
