@@ -49,7 +49,7 @@ class Search(RandomSearch):
     """Random search that notes its calls, trials by the order of their suggestion."""
 
     def __init__(self, log: list[Call]) -> None:
-        super().__init__(seed=5)
+        super().__init__(seed=0)
         self.log, self.numbers = log, {}
 
     def suggest(self, trial_id: str) -> dict[str, Any]:
@@ -137,4 +137,5 @@ def test_a_real_run_calls_in_the_same_order(tmp_path: Path, monkeypatch: pytest.
     for call in ("decide", "error", "complete"):
         assert any(entry[0] == call for entry in simulated)
     assert {entry[4] for entry in simulated if entry[0] == "decide"} == {"CONTINUE", "STOP"}
+    assert any(entry[3] == "nan" for entry in simulated if entry[0] == "result")
     assert real == simulated
