@@ -10,11 +10,11 @@ of 4 full trainings' worth of steps: the least help there can be.
 
 from __future__ import annotations
 
+import json
 import tempfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -40,16 +40,25 @@ class Pair:
         first: full name of the task that is swept first.
         second: full name of the one after it.
         repetition: counts from 0.
+        trainings: the budget of each sweep, in full trainings' worth of steps.
     """
 
     first: str
     second: str
     repetition: int
 
+    trainings: float
+
     @property
     def seed(self) -> int:
         """Its own for every pair and repetition."""
         return zlib.crc32(f"{self.first}>{self.second}:{self.repetition}".encode())
+
+    @property
+    def path(self) -> Path:
+        """Its file, relative to the directory of the results."""
+        names = f"{self.first}__{self.second}".replace("/", "-")
+        return Path("second-sweep") / f"{self.trainings:g}" / f"{names}__{self.repetition}.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ class Comparison:
 def run_second_sweep(
     tasks: str, seeds: int, out: Path, *, pairs: int = 3, trainings: float = 4.0, jobs: int = 1
 ) -> str:
-    """Runs all pairs of all families; writes ``second-sweep.md`` and ``.csv`` into ``out``.
+    """Runs the pairs of all families that have no file yet; writes ``second-sweep.md`` and ``.csv`` into ``out``.
 
     Args:
         tasks: a selection as for `benchmarks.tasks.load_tasks`.
@@ -87,30 +96,34 @@ def run_second_sweep(
         ValueError: a task that does not exist, or none that has a neighbour.
         TaskDataMissingError: the data of the tasks are not beside the project.
     """
-    todo = [pair for own in _pairs(load_tasks(tasks), pairs) for pair in _repeated(own, seeds)]
-    if not todo:
+    wanted = [
+        Pair(first.name, second.name, repetition, trainings)
+        for first, second in _pairs(load_tasks(tasks), pairs)
+        for repetition in range(seeds)
+    ]
+    if not wanted:
         raise ValueError(f"{tasks!r} holds no two tasks of one family; name a whole family, e.g. synthetic-plain")
-    results: list[Comparison] = []
+    todo = [pair for pair in wanted if not (out / pair.path).exists()]
     with progress_bar() as progress:
         bar = progress.add_task("pairs", total=len(todo))
-        for comparison in in_processes(partial(compare, trainings=trainings), todo, jobs):
-            results.append(comparison)
+        for comparison in in_processes(compare, todo, jobs):
+            _save(comparison, out)
             progress.advance(bar)
-    return _write(results, out, trainings)
+    return _write([_load(pair, out) for pair in wanted], out)
 
 
-def compare(pair: Pair, trainings: float) -> Comparison:
-    """The three sweeps of one pair."""
+def compare(pair: Pair) -> Comparison:
+    """Runs the three sweeps of one pair."""
     first, second = load_task(pair.first), load_task(pair.second)
     with tempfile.TemporaryDirectory() as directory:
         nothing = Past((), Path(directory) / "empty")
-        past = Past((history_of(first, _sweep(first, nothing, pair.seed, trainings)),), Path(directory) / "one")
-        without = _sweep(second, nothing, pair.seed + 1, trainings)
-        helped = _sweep(second, past, pair.seed + 1, trainings)
+        past = Past((history_of(first, _sweep(first, nothing, pair.seed, pair.trainings)),), Path(directory) / "one")
+        without = _sweep(second, nothing, pair.seed + 1, pair.trainings)
+        helped = _sweep(second, past, pair.seed + 1, pair.trainings)
     return Comparison(pair, _at_checkpoints(second, without), _at_checkpoints(second, helped))
 
 
-def table(results: Sequence[Comparison], trainings: float) -> list[list[str]]:
+def table(results: Sequence[Comparison]) -> list[list[str]]:
     """One row per family and checkpoint, after a row that names the columns."""
     rows = [["family", "full trainings", "empty store", "store of one sweep", "difference [95 %]"]]
     for family in sorted({result.pair.second.partition("/")[0] for result in results}):
@@ -120,7 +133,7 @@ def table(results: Sequence[Comparison], trainings: float) -> list[list[str]]:
         )
         shape = (len({result.pair.first for result in own}), -1)
         for column, budget in enumerate(CHECKPOINTS):
-            if budget <= trainings:
+            if budget <= own[0].pair.trainings:
                 without = np.array([result.without[column] for result in own]).reshape(shape)
                 helped = np.array([result.with_store[column] for result in own]).reshape(shape)
                 low, high = paired_interval(helped - without)
@@ -137,10 +150,6 @@ def _pairs(tasks: Sequence[Task], most: int) -> list[tuple[Task, Task]]:
     return [pair for own in families.values() for pair in list(zip(own[::2], own[1::2], strict=False))[:most]]
 
 
-def _repeated(pair: tuple[Task, Task], seeds: int) -> list[Pair]:
-    return [Pair(pair[0].name, pair[1].name, repetition) for repetition in range(seeds)]
-
-
 def _sweep(task: Task, past: Past, seed: int, trainings: float) -> Replay:
     searcher, scheduler = METHODS["meta"].build(Setting(task, past, seed))
     return simulate(task, searcher, scheduler, max_reports=round(trainings * task.max_step), seed=seed)
@@ -152,10 +161,23 @@ def _at_checkpoints(task: Task, replay: Replay) -> FloatArray:
     return np.array([regret[step - 1] for step in steps])
 
 
-def _write(results: Sequence[Comparison], out: Path, trainings: float) -> str:
-    out.mkdir(parents=True, exist_ok=True)
-    facts = about_this_run()
-    rows = table(results, trainings)
+def _save(comparison: Comparison, out: Path) -> None:
+    path = out / comparison.pair.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    regrets = {"without": comparison.without.tolist(), "with_store": comparison.with_store.tolist()}
+    text = json.dumps({**asdict(comparison.pair), "checkpoints": CHECKPOINTS, **regrets, **about_this_run()}, indent=1)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _load(pair: Pair, out: Path) -> Comparison:
+    regrets = json.loads((out / pair.path).read_text(encoding="utf-8"))
+    return Comparison(pair, np.array(regrets["without"]), np.array(regrets["with_store"]))
+
+
+def _write(results: Sequence[Comparison], out: Path) -> str:
+    facts, rows = about_this_run(), table(results)
     repetitions = 1 + max(result.pair.repetition for result in results)
     pairs = len({(result.pair.first, result.pair.second) for result in results})
     text = (

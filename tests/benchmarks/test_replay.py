@@ -115,10 +115,10 @@ def test_the_critical_difference_is_demsars():
 
 def test_the_second_sweeps_table_pairs_its_differences():
     results = [
-        Comparison(Pair("f/0", "f/1", seed), np.full(len(CHECKPOINTS), 0.5), np.full(len(CHECKPOINTS), 0.4))
+        Comparison(Pair("f/0", "f/1", seed, 2.0), np.full(len(CHECKPOINTS), 0.5), np.full(len(CHECKPOINTS), 0.4))
         for seed in range(5)
     ]
-    head, *rows = table(results, trainings=2.0)
+    head, *rows = table(results)
     assert head[-1] == "difference [95 %]"
     assert [row[1] for row in rows] == ["0.25", "0.5", "1", "2"]
     assert all(row[2:] == ["0.500", "0.400", "-0.100 [-0.100, -0.100]"] for row in rows)
