@@ -20,7 +20,7 @@ from rich.table import Table
 from metahp.store import Store
 from metahp.types import Mode
 from metahp_cluster import Sweep, SweepResult, load_sweep, run
-from metahp_cluster.views import config_text
+from metahp_cluster.views import config_text, searched_part
 
 DIGITS = Path(__file__).parent / "digits"
 OUTPUT = Path("demo-output")
@@ -87,9 +87,10 @@ def best_so_far(result: SweepResult) -> list[float]:
 
 def told(result: SweepResult) -> str:
     """What a sweep found, and what it cost."""
-    full = result.epochs_used + result.epochs_saved
+    sweep, full = result.history.sweep, result.epochs_used + result.epochs_saved
+    config = config_text(searched_part(result.best_config or {}, sweep.space))
     return (
-        f"\n{result.history.sweep.name}: {result.best_value:.4f} by {config_text(result.best_config or {})}\n"
+        f"\n{sweep.name}: {sweep.metric} {result.best_value:.4f} by {config}\n"
         f"  {result.epochs_used} epochs trained, {result.epochs_saved} of {full} saved by pruning\n"
         f"  report: {result.report}"
     )

@@ -22,7 +22,7 @@ from metahp_cluster.report import facts
 from metahp_cluster.results import SweepResult
 from metahp_cluster.run import run as run_sweep
 from metahp_cluster.spec import load_sweep
-from metahp_cluster.views import config_text
+from metahp_cluster.views import config_text, searched_part
 
 WRONG_INPUT = 2
 TIME_IS_UP = 3
@@ -103,7 +103,7 @@ def _print_result(result: SweepResult, sweep_file: Path) -> None:
     for name, value in facts(result):
         print(f"{name}: {value}")
     if result.best_config is not None:
-        print(f"best configuration: {config_text(result.best_config)}")
+        print(f"best configuration: {config_text(searched_part(result.best_config, result.history.sweep.space))}")
     print(f"report: {result.report}")
     if not result.is_complete:
         command = shlex.join(["metahp", "run", str(sweep_file), "--sweep-id", result.sweep_id])

@@ -15,6 +15,7 @@ from metahp_cluster.monitor import Monitor
 from metahp_cluster.progress import Progress
 from metahp_cluster.results import SweepResult
 from metahp_cluster.spec import Sweep, recorded
+from metahp_cluster.start_together import starting_together
 from metahp_cluster.tuning import cluster_for, make_search, make_tuner, new_sweep_id, run_tuner
 from metahp_cluster.user_code import TrainFunction
 from metahp_cluster.views import View
@@ -53,21 +54,22 @@ def run_trials(
 def _run_on_ray(
     sweep: Sweep, train: TrainFunction, store: Store, history: SweepHistory, folder: Path, view: View, brake: Brake
 ) -> None:
-    progress = Progress(sweep.metric, sweep.mode, sweep.budget.trials, sweep.budget.epochs)
+    progress = Progress(sweep.metric, sweep.mode, sweep.space, sweep.budget.trials, sweep.budget.epochs)
     progress.take_up(history)
     trials = sweep.budget.trials - progress.ended
     with cluster_for(sweep.resources) as at_once, brake.on_signals(), view:  # in this order: Ray sets SIGTERM itself
         view.say(f"{trials} trials of up to {sweep.budget.epochs} epochs, {at_once} at once")
-        tuner = make_tuner(
-            sweep,
-            train,
-            make_search(sweep, store, history.sweep.sweep_id, len(history.trials)),
-            trials=trials,
-            at_once=at_once,
-            folder=_next_folder(folder / "ray"),
-            watcher=Monitor(progress, view, brake, sweep.budget.hours),
-        )
-        run_tuner(tuner, brake)
+        with starting_together(train, min(at_once, trials)) as train_together:
+            tuner = make_tuner(
+                sweep,
+                train_together,
+                make_search(sweep, store, history.sweep.sweep_id, len(history.trials)),
+                trials=trials,
+                at_once=at_once,
+                folder=_next_folder(folder / "ray"),
+                watcher=Monitor(progress, view, brake, sweep.budget.hours),
+            )
+            run_tuner(tuner, brake)
 
 
 def _now(store: Store, before: SweepHistory) -> SweepHistory:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from metahp.space import SearchSpace
 from metahp.types import Config, Measurement, Mode, SweepHistory, TrialStatus
 
 
@@ -37,6 +38,7 @@ class Progress:
     Attributes:
         metric: what is optimised.
         mode: in which direction.
+        space: what is searched.
         trials_wanted: how many trials the sweep is to have.
         epochs_each: epochs of a full training.
         trials: by Tune's id, those of an earlier run of the sweep by the store's.
@@ -44,6 +46,7 @@ class Progress:
 
     metric: str
     mode: Mode
+    space: SearchSpace
     trials_wanted: int
     epochs_each: int
     clock: Callable[[], float] = time.monotonic

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from types import TracebackType
-from typing import Protocol, Self, TextIO
+from typing import Any, Protocol, Self, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from metahp.space import SearchSpace
 from metahp.types import Config, TrialStatus
 from metahp_cluster.progress import Progress, TrialProgress
 
@@ -142,6 +143,12 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
+def searched_part(config: Config, space: SearchSpace) -> dict[str, Any]:
+    """A configuration without the constants beside the hyperparameters."""
+    searched = {parameter.name.split("/")[0] for parameter in space.parameters}
+    return {key: value for key, value in config.items() if key in searched}
+
+
 def config_text(config: Config) -> str:
     """A configuration in few characters."""
     parts = []
@@ -180,4 +187,5 @@ def _picture(progress: Progress) -> Group:
 def _row(trial: TrialProgress, progress: Progress, *, is_best: bool) -> tuple[str, str, str, str]:
     best = "" if trial.best is None else f"{trial.best:.4g}"
     mark = " best" if is_best else ""
-    return (f"{trial.number}{mark}", f"{trial.epochs}/{progress.epochs_each}", best, escape(config_text(trial.config)))
+    config = config_text(searched_part(trial.config, progress.space))
+    return f"{trial.number}{mark}", f"{trial.epochs}/{progress.epochs_each}", best, escape(config)

@@ -52,6 +52,9 @@ def test_what_can_never_be_scheduled() -> None:
         at_once(Resources(cpu=6), [Node(4, 0), Node(4, 0)])
 
 
+SPACE = SearchSpace({"x": Float(0, 1), "data": {"seed": 0}})
+
+
 class Clock:
     now = 0.0
 
@@ -61,9 +64,9 @@ class Clock:
 
 def progress_of_four(clock: Clock) -> Progress:
     """Trials 1 completed, 2 pruned after one epoch, 3 failed, 4 running."""
-    progress = Progress("acc", Mode.MAX, trials_wanted=6, epochs_each=4, clock=clock)
+    progress = Progress("acc", Mode.MAX, SPACE, trials_wanted=6, epochs_each=4, clock=clock)
     for name in "abcd":
-        progress.start(name, {"x": 0.5})
+        progress.start(name, {"x": 0.5, "data": {"seed": 0}})
     for step in range(1, 5):
         progress.report("a", Measurement(step, step / 10))
     progress.report("b", Measurement(1, math.nan))
@@ -92,7 +95,7 @@ def test_progress() -> None:
 
 def test_a_resumed_sweep_counts_what_is_over() -> None:
     history = history_of(("a", TrialStatus.COMPLETED, 4), ("b", TrialStatus.RUNNING, 2))
-    progress = Progress("acc", Mode.MAX, trials_wanted=3, epochs_each=4)
+    progress = Progress("acc", Mode.MAX, SPACE, trials_wanted=3, epochs_each=4)
     progress.take_up(history)
     assert (progress.ended, progress.epochs_used) == (1, 4)
     assert progress.remaining_s() is None  # nothing is known yet of how fast this run is
@@ -123,6 +126,7 @@ def test_the_live_table_shows_running_trials_and_the_best() -> None:
     assert shown.count("4 best") == 2  # drawn twice: by show and at the end
     assert "1/4" in shown
     assert "x=0.5" in shown
+    assert "seed" not in shown
 
 
 def test_views_survive_pickling_as_nothing() -> None:
@@ -135,7 +139,7 @@ def test_clock() -> None:
 
 
 def history_of(*trials: tuple[str, TrialStatus, int], name: str = "a sweep") -> SweepHistory:
-    sweep = Sweep("id-1", SearchSpace({"x": Float(0, 1)}), "acc", Mode.MAX, 4, {}, name)
+    sweep = Sweep("id-1", SPACE, "acc", Mode.MAX, 4, {}, name)
     return SweepHistory(
         sweep,
         tuple(
@@ -238,9 +242,13 @@ def test_version_and_store_info(
     assert command("--version", monkeypatch=monkeypatch) == 0
     assert capsys.readouterr().out == f"metahp {metahp.__version__}\n"
     store = Store(tmp_path / "store")
-    space = SearchSpace({"x": Float(0, 1)})
+    space = SPACE
     store.import_sweep(
-        name="old one", space=space, metric="acc", mode="max", trials=[{"config": {"x": 0.1}, "curve": [(1, 0.25)]}]
+        name="old one",
+        space=space,
+        metric="acc",
+        mode="max",
+        trials=[{"config": {"x": 0.1, "data": {"seed": 0}}, "curve": [(1, 0.25)]}],
     )
     monkeypatch.setenv("COLUMNS", "120")
     assert command("store", "info", str(tmp_path / "store"), monkeypatch=monkeypatch) == 0

@@ -143,3 +143,10 @@ def test_nothing_to_resume(sweep_file: Callable[..., Path]) -> None:
 def test_more_than_there_is(sweep_file: Callable[..., Path]) -> None:
     with pytest.raises(SweepSpecError, match=r"a trial of 64 CPU can never be scheduled.*there is 2 CPU"):
         run(load_sweep(sweep_file(resources={"cpu": 64})))
+
+
+def test_short_trials_use_all_workers(sweep_file: Callable[..., Path], tmp_path: Path) -> None:
+    result, _ = run_watched(sweep_file(budget={"trials": 8, "epochs": 1}))
+    assert result.is_complete
+    workers = {line.split()[0] for line in (tmp_path / "diary").read_text().splitlines()}
+    assert len(workers) == 2
