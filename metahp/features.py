@@ -29,6 +29,7 @@ FLOOR = -0.3
 
 SMALLEST_FRACTION = 1e-3
 POINTS_PER_CURVE = 12
+_LARGEST = 1e100  # no metric goes beyond, and squares stay finite
 _IMPLAUSIBLE = 1e9  # times the usual magnitude: 1e34 is a failure, a loss of 1e4 among losses of 1 is not
 
 
@@ -168,11 +169,10 @@ def full_step(sweep: Sweep, trials: Sequence[Trial]) -> int:
 
 def plausible(values: FloatArray) -> BoolArray:
     """Which values may be taken at face value: finite, and not billions of times larger than usual."""
-    finite = np.isfinite(values)
-    sizes = np.abs(values[finite & (values != 0)])
-    if not len(sizes):
-        return finite
-    return finite & (np.abs(np.where(finite, values, 0.0)) <= _IMPLAUSIBLE * np.median(sizes))
+    sizes = np.abs(values)
+    possible = sizes < _LARGEST
+    usual = sizes[possible & (sizes > 0)]
+    return possible & (sizes <= _IMPLAUSIBLE * np.median(usual)) if len(usual) else possible
 
 
 def believable(sweep: Sweep, trials: Sequence[Trial]) -> list[Trial]:

@@ -45,15 +45,19 @@ class Policy:
         predictor: says how trials end.
         threshold: with history, a trial is stopped when the predicted chance to beat the incumbent falls below it.
         horizon: the fraction of a full training at which new configurations compete.
-        starts: how many first trials come from the portfolio; without history, how many are spread out at random.
-        exploration: share of trials drawn at random, so that no region is given up for good.
+        starts: how many first trials come from the portfolio of past sweeps.
+        exploration: share of later trials drawn at random, so that no region is given up for good.
+        blind_starts: ``starts`` without history: these trials are spread out at random.
+        blind_exploration: ``exploration`` without history, where the model knows less.
     """
 
     predictor: Predictor
-    threshold: float = 0.2
-    horizon: float = 0.25
+    threshold: float = 0.3
+    horizon: float = 0.5
     starts: int = 4
     exploration: float = 0.05
+    blind_starts: int = 12
+    blind_exploration: float = 0.4
     _memory: _Memory = field(default_factory=lambda: _Memory(), init=False, repr=False)
 
     def suggest(self, sweep: Sweep, trials: Sequence[Trial], rng: np.random.Generator) -> Config:
@@ -67,10 +71,10 @@ class Policy:
         past = self._experience(sweep)
         trials = [_crash_reported(trial) for trial in believable(sweep, trials)]
         candidates = proposals(sweep.space, trials, sweep.mode, past, rng)
-        adventurous = rng.random() < self.exploration
+        adventurous = rng.random() < (self.exploration if past else self.blind_exploration)
         if not candidates:
             return sweep.space.sample(rng)
-        if len(trials) < self.starts:
+        if len(trials) < (self.starts if past else self.blind_starts):
             tried = [trial.config for trial in trials]
             if past is None:
                 return next_of_spread(candidates, tried, sweep.space)

@@ -19,12 +19,12 @@ KIND = "prior"
 
 _SPREAD = Spread(
     config_std=0.35,
-    config_share=0.7,
+    config_share=0.55,
     trial_std=0.1,
     trial_share=0.5,
     sweep_std=0.3,
     noise_std=0.04,
-    memory=1.0,
+    memory=2.5,
 )
 _MEAN = np.array([0.6, -0.25, -0.2])  # at a full training; lower before it, by a power law and an exponential
 _STD = np.array([0.0, 0.2, 0.2])  # how far sweeps differ in the shape of their curves

@@ -69,6 +69,10 @@ class Trunk(keras.Model):
         return ops.concatenate([features, ops.ones_like(features[..., :1])], axis=-1)
 
     def call(self, rows: Mapping[str, Any]) -> Any:
+        """The loss ``(b,)``: `likelihood`, with small weights preferred."""
+        return self.likelihood(rows) + _SHRINKAGE * self._size()
+
+    def likelihood(self, rows: Mapping[str, Any]) -> Any:
         """Negative log-likelihood ``(b,)`` per row of b sweeps, each given by ROWS rows of which ``mask`` are real."""
         mask = rows["mask"]
         bases = time_bases(ops, rows["fraction"])
@@ -78,8 +82,7 @@ class Trunk(keras.Model):
         factor = ops.cholesky(covariance)
         white = ops.solve_triangular(factor, residual[..., None], lower=True)[..., 0]
         log_diagonal = ops.log(ops.diagonal(factor, axis1=-2, axis2=-1))
-        likelihood = ops.sum(0.5 * ops.square(white) + log_diagonal, axis=-1) / ops.sum(mask, axis=-1)
-        return likelihood + _SHRINKAGE * self._size()
+        return ops.sum(0.5 * ops.square(white) + log_diagonal, axis=-1) / ops.sum(mask, axis=-1)
 
     def _size(self) -> Any:
         """Squared norm of the network's weights."""

@@ -1,0 +1,195 @@
+"""What to try next and what to stop: sensible where there is something to know, never at a loss where there is not."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from metahp.halving import falls_behind, rungs
+from metahp.keras_predictor import KerasPredictor
+from metahp.policy import Policy, is_checkpoint
+from metahp.prior_predictor import PriorPredictor
+from metahp.space import Categorical, Float, Int, SearchSpace
+from metahp.types import Action, LearningCurve, Mode, Sweep, Trial, TrialStatus
+
+LINE = SearchSpace({"x": Float(0.0, 1.0)})
+WIDE = SearchSpace({f"x{n:02d}": Float(0.0, 1.0) for n in range(40)})
+MANY = SearchSpace({"word": Categorical(tuple(f"w{n}" for n in range(2000))), "x": Float(0.0, 1.0)})
+Make = Callable[..., Trial]
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+@pytest.fixture(params=["prior", "learned"])
+def policy(request: pytest.FixtureRequest, learned: KerasPredictor) -> Policy:
+    return Policy(PriorPredictor() if request.param == "prior" else learned)
+
+
+def run(policy: Policy, task: Any, count: int, steps: int = 5, seed: int = 0) -> list[Trial]:
+    generator, trials = rng(seed), []
+    for number in range(count):
+        config = policy.suggest(task.sweep("new"), trials, generator)
+        trials.append(Trial(f"t{number}", config, task.curve(config, steps), TrialStatus.STOPPED))
+    return trials
+
+
+def test_suggestions_are_legal_new_and_repeatable(policy: Policy, toy_task: Any) -> None:
+    task = toy_task(100)
+    first, second = run(policy, task, 9), run(policy, task, 9)
+    assert [t.config for t in first] == [t.config for t in second]
+    assert all(task.space.contains(t.config) for t in first)
+    assert len({repr(t.config) for t in first}) == 9
+
+
+def test_pending_trials_are_taken_into_account(policy: Policy, toy_task: Any, trial_of: Make) -> None:
+    task, generator, trials = toy_task(100), rng(), []
+    for number in range(8):
+        config = policy.suggest(task.sweep("new"), trials, generator)
+        trials.append(trial_of(f"t{number}", config))
+    assert len({repr(t.config) for t in trials}) == 8
+
+
+def test_the_sweeps_own_results_are_used(toy_task: Any) -> None:
+    """After some full trainings, suggestions without any history beat random ones."""
+    ours, random = [], []
+    for number in (100, 101, 102):
+        task = toy_task(number)
+        trials = run(Policy(PriorPredictor(), blind_exploration=0.0), task, 24, steps=27)
+        ours += [task.final(t.config) for t in trials[12:]]
+        random += [task.final(task.space.sample(rng(n))) for n in range(100)]
+    assert np.mean(ours) > np.mean(random) + 0.5 * np.std(random)
+
+
+def test_every_value_of_a_small_space_is_tried_once(policy: Policy, trial_of: Make) -> None:
+    space = SearchSpace({"a": Categorical((1, 2)), "b": Int(1, 3)})
+    sweep, trials = Sweep("s", space, "m", Mode.MAX, 3), []
+    for number in range(6):
+        config = policy.suggest(sweep, trials, rng(number))
+        trials.append(trial_of(f"t{number}", config, [float(number)]))
+    assert len({repr(t.config) for t in trials}) == 6
+    assert space.contains(policy.suggest(sweep, trials, rng()))  # nothing is left, and still an answer
+
+
+def histories(space: SearchSpace, trial_of: Make) -> Mapping[str, Sequence[Trial]]:
+    configs = [space.sample(rng(n)) for n in range(6)]
+
+    def trials(*curves: Sequence[float], status: str = "stopped") -> list[Trial]:
+        return [
+            trial_of(f"t{n}", config, curve, status)
+            for n, (config, curve) in enumerate(zip(configs, curves, strict=False))
+        ]
+
+    nan, good = math.nan, [0.1, 0.2, 0.3]
+    return {
+        "nothing": [],
+        "one": trials(good),
+        "all NaN": trials(*[[nan, nan]] * 6),
+        "constant": trials(*[[0.5, 0.5]] * 6),
+        "a jump": trials(good, [0.1, 1e30], [0.2, -1e30], good, [0.4, math.inf], good),
+        "huge": trials([1e300], [1e301], [-1e300]),
+        "tiny": trials([1e-300], [2e-300], [3e-300]),
+        "crashed": trials(*[[]] * 6, status="errored"),
+        "pending": trials(*[[]] * 6, status="running"),
+        "mixed": trials(good, [nan], [], [0.3, nan, 0.4], status="running"),
+        "outside": [trial_of("t0", {"elsewhere": 1}, good), trial_of("t1", {}, good), *trials(good)[:0]],
+    }
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize(
+    "space", [LINE, SearchSpace({}), WIDE, MANY, None], ids=["line", "empty", "wide", "many", "known"]
+)
+def test_nothing_odd_stops_a_sweep(
+    policy: Policy, space: SearchSpace | None, mode: Mode, trial_of: Make, toy_task: Any
+) -> None:
+    space = space or toy_task(0).space
+    for name, trials in histories(space, trial_of).items():
+        for max_step in (None, 3):
+            sweep = Sweep(f"odd {name}", space, "m", mode, max_step)
+            assert space.contains(policy.suggest(sweep, trials, rng())), name
+            for trial in trials:
+                if len(trial.curve):
+                    assert policy.decide(sweep, trials, trial).action in (Action.CONTINUE, Action.STOP), name
+
+
+def test_the_incumbent_is_never_stopped(policy: Policy, toy_task: Any) -> None:
+    task = toy_task(100)
+    trials = run(policy, task, 12, steps=9)
+    best = max(trials, key=lambda t: t.curve.values.max())
+    decisions = {t.trial_id: policy.decide(task.sweep("new"), trials, t) for t in trials}
+    assert decisions[best.trial_id].action is Action.CONTINUE
+
+
+def test_history_stops_the_hopeless_and_spares_the_promising(learned: KerasPredictor, toy_task: Any) -> None:
+    task, policy = toy_task(100), Policy(learned)
+    ranked = sorted((task.space.sample(rng(n)) for n in range(60)), key=task.final)
+    incumbents = [Trial(f"i{n}", c, task.curve(c, 20), TrialStatus.STOPPED) for n, c in enumerate(ranked[40:48])]
+
+    def action(config: Any) -> Action:
+        trial = Trial("asked", config, task.curve(config, 4), TrialStatus.RUNNING)
+        return policy.decide(task.sweep("new"), [*incumbents, trial], trial).action
+
+    assert sum(action(config) is Action.STOP for config in ranked[:10]) >= 8
+    assert sum(action(config) is Action.CONTINUE for config in ranked[-5:]) >= 4
+
+
+def test_a_decision_says_its_reason(learned: KerasPredictor, toy_task: Any) -> None:
+    task, policy = toy_task(100), Policy(learned)
+    trials = run(policy, task, 6, steps=4)
+    worst = min(trials, key=lambda t: t.curve.values.max())
+    decision = policy.decide(task.sweep("new"), trials, worst)
+    assert "chance to beat" in decision.reason
+    assert 0.0 <= decision.probability <= 1.0
+    assert decision.threshold == policy.threshold
+
+
+def test_nothing_is_stopped_before_there_is_something_to_compare(policy: Policy, trial_of: Make) -> None:
+    sweep = Sweep("s", LINE, "m", Mode.MAX, 27)
+    pair = [trial_of("a", {"x": 0.1}, [0.9]), trial_of("b", {"x": 0.2}, [0.1])]
+    assert policy.decide(sweep, pair, pair[1]).action is Action.CONTINUE
+
+
+def test_without_history_it_is_successive_halving(trial_of: Make) -> None:
+    sweep, policy = Sweep("s", LINE, "m", Mode.MAX, 27), Policy(PriorPredictor())
+    trials = [trial_of(f"t{n}", {"x": n / 10}, [n / 10]) for n in range(9)]
+    actions = {t.trial_id: policy.decide(sweep, trials, t) for t in trials}
+    stopped = {name for name, decision in actions.items() if decision.action is Action.STOP}
+    assert stopped == {f"t{n}" for n in range(6)}
+    assert "ASHA" in actions["t8"].reason or "better" in actions["t8"].reason
+    assert "without history" in actions["t0"].reason
+
+
+def test_rungs_are_reached_once_and_gaps_do_not_matter(trial_of: Make) -> None:
+    assert rungs(27) == [1, 3, 9]
+    assert rungs(1) == []
+    assert rungs(810) == [10, 30, 90, 270]
+    others = [trial_of(f"t{n}", {"x": 0.5}, [1.0] * 9) for n in range(5)]
+    jumped = Trial("late", {"x": 0.5}, LearningCurve.of([(2, 0.0), (5, 0.0)]))
+    assert falls_behind(others, jumped, Mode.MAX, 27)  # at 5 it passed rung 3
+    again = Trial("late", {"x": 0.5}, LearningCurve.of([(2, 0.0), (5, 0.0), (6, 0.0)]))
+    assert not falls_behind(others, again, Mode.MAX, 27)
+
+
+def test_checkpoints_thin_out() -> None:
+    seen = [
+        s for s in range(1, 30) if is_checkpoint(Trial("t", {}, LearningCurve.of([(k, 0.0) for k in range(1, s + 1)])))
+    ]
+    assert seen[:7] == [1, 2, 3, 4, 5, 6, 8]
+    assert len(seen) < 14
+    assert is_checkpoint(Trial("t", {}, LearningCurve.of([(10, 0.0), (20, 0.0)])))
+
+
+@pytest.mark.slow
+def test_decisions_and_suggestions_are_quick(learned: KerasPredictor, toy_task: Any) -> None:
+    from time import process_time
+
+    task, policy = toy_task(100), Policy(learned)
+    trials = run(policy, task, 100, steps=9)
+    start = process_time()
+    for trial in trials[:20]:
+        policy.decide(task.sweep("new"), trials, trial)
+    assert process_time() - start < 20 * 0.1
