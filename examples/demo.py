@@ -7,6 +7,7 @@ proof: where the same question is answered over many seeds, see ``benchmarks/``.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -81,7 +82,8 @@ def best_so_far(result: SweepResult) -> list[float]:
     path: list[float] = []
     for batch in Store(result.store).scan("results", ["objective"], mine):
         for value in batch.column("objective").to_pylist():
-            path.append(better(value, path[-1]) if path else value)
+            known = [*path[-1:], *([value] if value is not None and math.isfinite(value) else [])]
+            path.append(better(known, default=math.nan))
     return path
 
 
