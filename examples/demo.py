@@ -82,7 +82,7 @@ def best_so_far(result: SweepResult) -> list[float]:
     path: list[float] = []
     for batch in Store(result.store).scan("results", ["objective"], mine):
         for value in batch.column("objective").to_pylist():
-            known = [*path[-1:], *([value] if value is not None and math.isfinite(value) else [])]
+            known = [v for v in (*path[-1:], value) if v is not None and math.isfinite(v)]
             path.append(better(known, default=math.nan))
     return path
 

@@ -242,10 +242,9 @@ def test_version_and_store_info(
     assert command("--version", monkeypatch=monkeypatch) == 0
     assert capsys.readouterr().out == f"metahp {metahp.__version__}\n"
     store = Store(tmp_path / "store")
-    space = SPACE
     store.import_sweep(
         name="old one",
-        space=space,
+        space=SPACE,
         metric="acc",
         mode="max",
         trials=[{"config": {"x": 0.1, "data": {"seed": 0}}, "curve": [(1, 0.25)]}],
