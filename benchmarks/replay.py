@@ -3,6 +3,24 @@
 Command: ``python -m benchmarks replay --tasks lcbench --methods random,asha,asha3,tpe,portfolio,meta
 --history other-tasks --seeds 5 --out results``. It prints a table and writes it, with pictures, into ``results``.
 What is there already is not run again, so an interrupted run goes on where it was, and methods can be added later.
+On two cores the command takes about 10 minutes, half of it for ``meta`` (a predictor is trained for each task).
+
+Numbers to expect (20 LCBench tasks × 5 seeds, mean normalised regret ± standard error over tasks):
+
+===============  ============  ============  ============  ============
+method           @0.5          @1            @2            @4
+===============  ============  ============  ============  ============
+``random``       .374 ± .038   .331 ± .037   .300 ± .037   .252 ± .037
+``asha``         .406 ± .042   .337 ± .040   .268 ± .037   .205 ± .035
+``asha3``        .394 ± .042   .325 ± .039   .263 ± .036   .202 ± .034
+``tpe+asha``     .404 ± .040   .338 ± .041   .287 ± .039   .249 ± .039
+``portfolio``    .165 ± .034   .145 ± .030   .120 ± .026   .095 ± .020
+===============  ============  ============  ============  ============
+
+A prototype with another simulator, other random configurations and another portfolio measured, on the same tasks,
+random .369 .329 .296 .236, ASHA with rungs 1, 3, 9, 27 .378 .316 .274 .189 and a portfolio from truncated sweeps .183
+.138 .105 .081: the same within the spread. Ray's HyperBand equals random search here, since its first bracket trains
+every trial in full and uses up the budget.
 """
 
 from __future__ import annotations
