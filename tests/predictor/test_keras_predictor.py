@@ -16,7 +16,7 @@ from metahp.keras_predictor import KerasPredictor
 from metahp.policy import Policy
 from metahp.predictor import Experienced, Posterior, Predictor
 from metahp.prior_predictor import PriorPredictor
-from metahp.space import Float, Int, SearchSpace
+from metahp.space import Categorical, Float, Int, SearchSpace
 from metahp.types import LearningCurve, Mode, Prediction, Sweep, SweepHistory, Trial
 
 STEPS = 27
@@ -264,3 +264,37 @@ def test_a_vocabulary_that_does_not_fit_is_refused(saved: Path, tmp_path: Path) 
 def test_an_unfitted_predictor_can_be_saved(tmp_path: Path, toy_task: Any) -> None:
     KerasPredictor(seed=4).save(tmp_path)
     assert KerasPredictor.load(tmp_path).experience(toy_task(0).sweep()) is None
+
+
+def test_odd_sweeps_in_the_history_do_no_harm(toy_task: Any, prune: Callable[..., SweepHistory]) -> None:
+    rng = np.random.default_rng(0)
+    wide = SearchSpace({f"x{n:02d}": Float(0.0, 1.0) for n in range(40)})
+    words = SearchSpace({"word": Categorical(tuple(f"w{n}" for n in range(500)))})
+
+    def odd(name: str, space: SearchSpace, *curves: Sequence[float]) -> SweepHistory:
+        trials = [
+            Trial(str(n), space.sample(rng), LearningCurve.of(list(enumerate(curve, 1))))
+            for n, curve in enumerate(curves)
+        ]
+        return SweepHistory(Sweep(name, space, "score", Mode.MAX), tuple(trials))
+
+    nan = float("nan")
+    predictor = KerasPredictor()
+    predictor.fit(
+        [
+            odd("nothing", wide),
+            odd("one", wide, [0.1, 0.2]),
+            odd("NaN", wide, [nan], [nan, nan]),
+            odd("constant", wide, [0.5, 0.5], [0.5]),
+            odd("jump", wide, [0.1, 1e30], [0.2, -1e30], [0.3, 0.1]),
+            odd("long", wide, list(rng.random(2000)), [0.5]),
+            odd("words", words, *([float(n)] * 3 for n in range(30))),
+            odd("empty space", SearchSpace({}), [0.1], [0.2]),
+            prune(toy_task(0), 30),
+            prune(toy_task(1, factor=1000.0), 30),
+        ]
+    )
+    task = toy_task(100)
+    asked = queries(task.space)
+    prediction = predictor.condition(task.sweep("new"), []).predict(asked, [STEPS] * 60)
+    assert rank_correlation(prediction.mean, [task.final(q.config) for q in asked]) > 0.4
