@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +15,7 @@ import typer
 from benchmarks.history import HISTORIES
 from benchmarks.methods.registry import METHODS
 from benchmarks.overhead import run_overhead
+from benchmarks.processes import quiet
 from benchmarks.replay import run_replay
 from benchmarks.report import write_report
 from benchmarks.second_sweep import run_second_sweep
@@ -97,9 +96,7 @@ def list_names() -> None:
 
 def main() -> None:
     """Runs the command line."""
-    logging.getLogger("ray.tune").setLevel(logging.WARNING)
-    logging.getLogger("optuna").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message="All-NaN slice", category=RuntimeWarning)  # Ray's ASHA on diverged trials
+    quiet()
     app()
 
 

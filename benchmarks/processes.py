@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -12,6 +14,13 @@ Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
+
+def quiet() -> None:
+    """Keeps Ray and Optuna from telling the course of every simulated sweep; warnings and errors remain."""
+    for name in ("ray.tune", "optuna"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message="All-NaN slice", category=RuntimeWarning)  # Ray's ASHA, all diverged
 
 
 def in_processes(work: Callable[[Argument], Result], arguments: Sequence[Argument], jobs: int) -> Iterator[Result]:
@@ -25,6 +34,6 @@ def in_processes(work: Callable[[Argument], Result], arguments: Sequence[Argumen
         return
     for name in ONE_THREAD:  # read by libraries when they are loaded, so before the processes are started
         os.environ.setdefault(name, "1")
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=quiet) as pool:
         for future in as_completed([pool.submit(work, argument) for argument in arguments]):
             yield future.result()
