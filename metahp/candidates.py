@@ -18,7 +18,6 @@ RANDOM = 200
 NEIGHBOURS = 16
 _LEADERS = 5
 _FROM_THE_PAST = 60
-_SPREAD_OUT_OF = 8
 _STEP = 0.1  # of a range: how far neighbours lie
 _PORTFOLIO_FRACTIONS = (0.125, 0.25)  # of a full training: where pruned histories still know something
 
@@ -89,12 +88,3 @@ def expected_improvement(prediction: Prediction, best: float, mode: Mode) -> Flo
     density = np.exp(-0.5 * np.square(z)) / math.sqrt(2.0 * math.pi)
     normal = NormalDist()
     return gain * np.array([normal.cdf(value) for value in z]) + std * density
-
-
-def next_of_spread(candidates: Sequence[Config], chosen: Sequence[Config], space: SearchSpace) -> Config:
-    """Of the first few candidates, the one farthest from all chosen ones: evenly spread, but not all in corners."""
-    if not chosen:
-        return candidates[0]
-    offered, known = encode(space, candidates[:_SPREAD_OUT_OF]).units, encode(space, chosen).units
-    distance = np.square(offered[:, None, :] - known[None, :, :]).sum(-1).min(axis=1)
-    return candidates[int(np.argmax(distance))]

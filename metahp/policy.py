@@ -15,8 +15,9 @@ import numpy as np
 from metahp.candidates import (
     expected_improvement,
     next_of_portfolio,
-    next_of_spread,
     proposals,
+    random_configs,
+    untried,
 )
 from metahp.features import believable, full_step
 from metahp.halving import falls_behind
@@ -34,6 +35,7 @@ from metahp.types import (
 )
 
 _FEW_TO_COMPARE = 3
+_DRAWS = 8  # to find one that was not tried before, in a small space
 _STALE_SHARE = 0.25  # reports per trial that a posterior may lack
 
 
@@ -47,8 +49,8 @@ class Policy:
         horizon: the fraction of a full training at which new configurations compete.
         starts: how many first trials come from the portfolio of past sweeps.
         exploration: share of later trials drawn at random, so that no region is given up for good.
-        blind_starts: ``starts`` without history: these trials are spread out at random.
-        blind_exploration: ``exploration`` without history, where the model knows less.
+        blind_starts: how many first trials are drawn at random where there is no history.
+        blind_exploration: ``exploration`` where there is no history: the model knows less.
     """
 
     predictor: Predictor
@@ -71,16 +73,13 @@ class Policy:
         past = self._experience(sweep)
         trials = [_crash_reported(trial) for trial in believable(sweep, trials)]
         candidates = proposals(sweep.space, trials, sweep.mode, past, rng)
-        adventurous = rng.random() < (self.exploration if past else self.blind_exploration)
         if not candidates:
             return sweep.space.sample(rng)
-        if len(trials) < (self.starts if past else self.blind_starts):
-            tried = [trial.config for trial in trials]
-            if past is None:
-                return next_of_spread(candidates, tried, sweep.space)
-            return next_of_portfolio(candidates, tried, past)
-        if adventurous:
-            return candidates[int(rng.integers(len(candidates)))]
+        if past is not None and len(trials) < self.starts:
+            return next_of_portfolio(candidates, [trial.config for trial in trials], past)
+        if self._explores(len(trials), past, rng):
+            drawn = random_configs(sweep.space, _DRAWS, rng)
+            return (untried(drawn, sweep.space, [trial.config for trial in trials]) or candidates)[0]
         return self._most_promising(sweep, trials, candidates)
 
     def decide(self, sweep: Sweep, trials: Sequence[Trial], trial: Trial) -> Decision:
@@ -107,6 +106,12 @@ class Policy:
         if not is_checkpoint(trial):
             return Decision(Action.CONTINUE, "between two checkpoints")
         return self._by_chance(sweep, trials, trial, full)
+
+    def _explores(self, count: int, past: Experience | None, rng: np.random.Generator) -> bool:
+        """Whether the next trial is drawn at random."""
+        if past is not None:
+            return bool(rng.random() < self.exploration)
+        return count < self.blind_starts or bool(rng.random() < self.blind_exploration)
 
     def _by_chance(self, sweep: Sweep, trials: Sequence[Trial], trial: Trial, full: int) -> Decision:
         """Go on if the trial may beat the incumbent halfway or at the end."""

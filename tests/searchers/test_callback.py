@@ -50,7 +50,7 @@ def only_sweep(store: Store) -> SweepHistory:
 
 
 def test_a_run_without_metahp_is_recorded(callback: StoreCallback, store: Store) -> None:
-    config = {"lr": 0.1, "drawn": 7, "object": print}
+    config = {"lr": 0.1, "drawn": 7, "object": len}
     run(callback, fake_trial("a", Trial.RUNNING, config))
     run(callback, fake_trial("b", Trial.RUNNING, config), steps=2, done_at=2)  # stopped by a scheduler
     run(callback, fake_trial("c", Trial.RUNNING, config), steps=3, done_at=3)  # stopped at max_t
@@ -65,7 +65,7 @@ def test_a_run_without_metahp_is_recorded(callback: StoreCallback, store: Store)
         ("c", TrialStatus.COMPLETED, 3),
         ("d", TrialStatus.ERRORED, 1),
     ]
-    assert history.trials[0].config == {"lr": 0.1, "drawn": 7, "object": "<builtins.print>"}
+    assert history.trials[0].config == {"lr": 0.1, "drawn": 7, "object": "<builtins.len>"}
     assert history.trials[0].curve.elapsed_s.tolist() == [1.0, 2.0, 3.0]
 
 

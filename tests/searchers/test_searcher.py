@@ -190,9 +190,9 @@ class BrokenPredictor:
 
 def test_a_broken_predictor_costs_one_message(monkeypatch: Any, start: Start, caplog: Any) -> None:
     monkeypatch.setattr("metahp_searchers.brain.PriorPredictor", BrokenPredictor)
-    configs = dialogue(start(None), 8)
+    configs = dialogue(start(None), 20)
     assert all(contract_space().contains(config) for config in configs)
-    assert len({str(config) for config in configs}) == 8
+    assert len({str(config) for config in configs}) == 20
     assert caplog.text.count("the predictor failed to suggest; random configurations are used instead") == 1
 
 
