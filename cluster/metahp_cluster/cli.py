@@ -85,7 +85,7 @@ def exit_code(result: SweepResult) -> int:
         return 128 + result.signal_number
     if result.is_complete:
         return 0
-    return TIME_IS_UP if result.halted and result.halted.endswith("hours is used up") else WRONG_INPUT
+    return TIME_IS_UP if result.time_is_up else WRONG_INPUT
 
 
 def main() -> None:

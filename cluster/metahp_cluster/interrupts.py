@@ -19,15 +19,22 @@ class Brake:
     Attributes:
         reason: why the sweep is to end, or None.
         signal_number: the signal that asked, or None.
+        time_is_up: whether the hours asked.
     """
 
     def __init__(self) -> None:
         self.reason: str | None = None
         self.signal_number: int | None = None
+        self.time_is_up = False
 
     def pull(self, reason: str) -> None:
         """Ask for the end; the first reason counts."""
         self.reason = self.reason or reason
+
+    def pull_after(self, hours: float) -> None:
+        """Ask for the end because so many hours are over."""
+        self.time_is_up = self.reason is None
+        self.pull(f"the budget of {hours:g} hours is used up")
 
     def obey(self) -> None:
         """Raises `SweepHaltedError` if the end was asked for."""

@@ -16,9 +16,10 @@ from metahp_cluster.progress import Progress
 from metahp_cluster.results import SweepResult
 from metahp_cluster.spec import Sweep, recorded
 from metahp_cluster.start_together import starting_together
-from metahp_cluster.tuning import cluster_for, make_search, make_tuner, new_sweep_id, run_tuner
+from metahp_cluster.tuning import cluster_for, make_search, make_tuner, run_tuner
 from metahp_cluster.user_code import TrainFunction
 from metahp_cluster.views import View
+from metahp_searchers import new_sweep_id
 
 
 def run_trials(
@@ -48,6 +49,7 @@ def run_trials(
         folder=folder,
         halted=brake.reason,
         signal_number=brake.signal_number,
+        time_is_up=brake.time_is_up,
     )
 
 
@@ -63,7 +65,7 @@ def _run_on_ray(
             tuner = make_tuner(
                 sweep,
                 train_together,
-                make_search(sweep, store, history.sweep.sweep_id, len(history.trials)),
+                make_search(sweep, store, history.sweep.sweep_id),
                 trials=trials,
                 at_once=at_once,
                 folder=_next_folder(folder / "ray"),

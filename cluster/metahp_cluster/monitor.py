@@ -86,7 +86,7 @@ class Monitor(Callback):
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Looks at the clock, and obeys the brake."""
         if self._hours is not None and self._progress.elapsed_s > 3600 * self._hours:
-            self._brake.pull(f"the budget of {self._hours:g} hours is used up")
+            self._brake.pull_after(self._hours)
         if time.monotonic() - self._shown > 1.0:
             self._refresh()
         self._brake.obey()

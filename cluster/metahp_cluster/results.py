@@ -22,6 +22,7 @@ class SweepResult:
         folder: its own folder, with log and report.
         halted: why it ended before all trials were over, or None.
         signal_number: the signal that ended it, or None.
+        time_is_up: whether its hours ended it.
     """
 
     history: SweepHistory
@@ -31,6 +32,7 @@ class SweepResult:
     folder: Path
     halted: str | None = None
     signal_number: int | None = None
+    time_is_up: bool = False
 
     @property
     def sweep_id(self) -> str:

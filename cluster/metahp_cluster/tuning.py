@@ -23,10 +23,7 @@ from metahp_cluster.interrupts import Brake, SweepHaltedError
 from metahp_cluster.monitor import STEP, Monitor
 from metahp_cluster.spec import Resources, Sweep
 from metahp_cluster.user_code import TrainFunction
-from metahp_searchers import MetaScheduler, MetaSearch, StoreCallback
-from metahp_searchers.brain import new_sweep_id
-
-__all__ = ["cluster_for", "make_search", "make_tuner", "new_sweep_id", "run_tuner"]
+from metahp_searchers import MetaScheduler, MetaSearch
 
 RETRIES_ON_A_CLUSTER = 3  # machines come and go there; on one machine a trial that raised would raise again
 
@@ -95,14 +92,14 @@ def make_tuner(
             storage_path=str(folder.parent),
             stop={STEP: sweep.budget.epochs},
             failure_config=tune.FailureConfig(max_failures=RETRIES_ON_A_CLUSTER if on_cluster else 0),
-            callbacks=[StoreCallback(), watcher],
+            callbacks=[watcher],
             verbose=0,
         ),
     )
 
 
-def make_search(sweep: Sweep, store: Store, sweep_id: str, trials_known: int) -> MetaSearch:
-    """The searcher; one that goes on with a sweep must not draw what its first run drew."""
+def make_search(sweep: Sweep, store: Store, sweep_id: str) -> MetaSearch:
+    """The searcher, of a new sweep or of one that the store knows."""
     return MetaSearch(
         store,
         sweep.task,
@@ -111,7 +108,7 @@ def make_search(sweep: Sweep, store: Store, sweep_id: str, trials_known: int) ->
         space=sweep.space,
         max_t=sweep.budget.epochs,
         time_attr=STEP,
-        seed=sweep.seed + trials_known,
+        seed=sweep.seed,
         name=sweep.name,
         sweep_id=sweep_id,
     )

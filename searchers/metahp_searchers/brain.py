@@ -136,6 +136,17 @@ class Brain:
                 self._journal.trial_completed(trial.trial_id)
         self._roster.catch_up(self._journal.recorder.writer().history().trials)
 
+    def resume(self) -> None:
+        """Goes on with a sweep of the store, by other draws than those that began it.
+
+        Raises:
+            StoreError: the store cannot say.
+        """
+        self.catch_up()
+        if self.settings.seed is not None:
+            begun = len(self._roster.trials) + len(self._roster.waiting)
+            self._rng = np.random.default_rng([self.settings.seed, begun])
+
     def recall(self) -> bool:
         """Takes the sweep back from the store where nothing else remembers it; its trials are Tune's already.
 

@@ -102,7 +102,7 @@ class MetaSearch(Searcher):
         )
         request_callback()
         if self._resumes:
-            self.brain.catch_up()
+            self.brain.resume()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next configuration, None while enough trials run, ``FINISHED`` when there are enough in all."""

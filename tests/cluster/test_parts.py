@@ -4,6 +4,7 @@ import io
 import math
 import os
 import pickle
+import signal
 import stat
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from metahp.store import Store
 from metahp.types import LearningCurve, Measurement, Mode, Sweep, SweepHistory, Trial, TrialStatus
 from metahp_cluster import environment
 from metahp_cluster.cli import exit_code, main
+from metahp_cluster.interrupts import Brake
 from metahp_cluster.machine import Node, at_once
 from metahp_cluster.progress import Progress
 from metahp_cluster.quiet import noise_to
@@ -149,10 +151,10 @@ def history_of(*trials: tuple[str, TrialStatus, int], name: str = "a sweep") -> 
     )
 
 
-def result_of(
-    history: SweepHistory, tmp_path: Path, halted: str | None = None, number: int | None = None
-) -> SweepResult:
-    return SweepResult(history, 3, 4, tmp_path, tmp_path, halted, number)
+def result_of(history: SweepHistory, tmp_path: Path, brake: Brake | None = None) -> SweepResult:
+    brake = brake or Brake()
+    ended = (brake.reason, brake.signal_number, brake.time_is_up)
+    return SweepResult(history, 3, 4, tmp_path, tmp_path, *ended)
 
 
 def test_a_report_needs_nothing_else_and_trusts_no_name(tmp_path: Path) -> None:
@@ -179,9 +181,14 @@ def test_exit_codes(tmp_path: Path) -> None:
     over = history_of(*((name, TrialStatus.COMPLETED, 4) for name in "abc"))
     part = history_of(("a", TrialStatus.COMPLETED, 4))
     assert exit_code(result_of(over, tmp_path)) == 0
-    assert exit_code(result_of(part, tmp_path, "the budget of 1 hours is used up")) == 3
-    assert exit_code(result_of(part, tmp_path, "all of the first 4 trials failed")) == 2
-    assert exit_code(result_of(part, tmp_path, "interrupted by SIGINT", 2)) == 130
+    late, pointless, interrupted = Brake(), Brake(), Brake()
+    late.pull_after(1)
+    pointless.pull("all of the first 4 trials failed")
+    pointless.pull_after(1)  # the first reason counts
+    with interrupted.on_signals():
+        signal.raise_signal(signal.SIGINT)
+    codes = [exit_code(result_of(part, tmp_path, brake)) for brake in (late, pointless, interrupted)]
+    assert codes == [3, 2, 130]
 
 
 def test_noise_goes_to_the_log_and_words_to_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
