@@ -44,7 +44,7 @@ def main() -> int:
     console.print(comparison(results))
     for result in results[:2]:
         console.print(told(result), soft_wrap=True)
-    console.print(f"\ntook {time.monotonic() - began:.0f} s; the store is in {results[0].store}")
+    console.print(f"\ntook {time.monotonic() - began:.0f} s; the store is in {results[0].store}", soft_wrap=True)
     return 0
 
 
@@ -66,7 +66,7 @@ def comparison(results: Sequence[SweepResult]) -> Table:
     """Best value so far of each sweep after the same number of epochs."""
     table = Table(title="Best val_accuracy after so many epochs of training, all trials together")
     table.add_column("epochs", justify="right")
-    for title in ("1. digits 0-4", "2. digits 5-9, with history", "3. digits 5-9, no history"):
+    for title in ("1. digits 0-4", "2. with history", "3. without"):
         table.add_column(title, justify="right")
     paths = [best_so_far(result) for result in results]
     for mark in [*MARKS, max(map(len, paths))]:
