@@ -136,7 +136,7 @@ def _difference(study: Study, label: str, baseline: str, trainings: float) -> st
 
 def draw_anytime(study: Study, path: Path) -> None:
     """Mean regret over the budget in steps, and over real time: simulated training plus the method's own seconds."""
-    plt = _pyplot()
+    plt = pyplot()
     figure, (by_step, by_time) = plt.subplots(1, 2, figsize=(11, 4.2), sharey=True)
     grid = np.geomspace(1.0 / study.of(study.labels[0])[0].max_step, study.trainings, 60)
     for label in study.labels:
@@ -163,7 +163,7 @@ def _over_time(study: Study, label: str, grid: FloatArray) -> FloatArray:
 
 def draw_ranks(study: Study, path: Path) -> None:
     """Critical-difference diagram (Demšar 2006): bars join methods whose mean ranks do not differ significantly."""
-    plt = _pyplot()
+    plt = pyplot()
     ranks = sorted(mean_ranks(study, study.trainings).items(), key=lambda item: item[1])
     width = critical_difference(len(ranks), len(study.tasks)) if len(ranks) > 1 else 0.0
     figure, axes = plt.subplots(figsize=(8, 1.2 + 0.28 * len(ranks)))
@@ -181,7 +181,8 @@ def draw_ranks(study: Study, path: Path) -> None:
     plt.close(figure)
 
 
-def _pyplot() -> Any:
+def pyplot() -> Any:
+    """Matplotlib, drawing into files; imported here because it takes a second."""
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -1,23 +1,26 @@
 """Question: does the second sweep on a related task start ahead of a first one?
 
-Command: ``python -m benchmarks second-sweep --tasks synthetic-plain,synthetic-crossing,synthetic-late --seeds 5``.
+Command: ``python -m benchmarks second-sweep --tasks synthetic-plain,synthetic-crossing,lcbench --seeds 5``; it writes
+``second-sweep.md``, ``.csv`` and ``.png`` beside the result files it makes them from, and `figures/second_sweep.png`,
+which the README shows, is such a picture.
 
 A user sweeps one task with MetaHP and an empty store, then a related task, once with the store that the first sweep
 left behind and once with an empty one; same seeds, same budget. Pairs are neighbours in their family: 0 then 1, 2 then
 3, and so on. The differences are paired, with 95 % bootstrap intervals over pairs and seeds. The store holds one sweep
 of 4 full trainings' worth of steps: the least help there can be.
 
-Numbers to expect (3 pairs × 5 seeds, about 2 minutes a family on two cores; regret with the store minus without):
+Numbers to expect (3 pairs × 5 seeds, 2½ minutes a family on one core; regret with the store minus without):
 
 ======================  ======================  ======================  ======================
 family                  @0.5                    @1                      @4
 ======================  ======================  ======================  ======================
-``synthetic-plain``     -.168 [-.265, -.080]    -.220 [-.347, -.095]    -.232 [-.335, -.161]
-``synthetic-crossing``  -.111 [-.159, -.063]    -.166 [-.241, -.088]    -.264 [-.407, -.118]
-``synthetic-late``      +.004 [-.007, +.013]    -.013 [-.055, +.035]    -.109 [-.173, -.046]
+``synthetic-plain``     -.171 [-.273, -.067]    -.206 [-.319, -.077]    -.221 [-.322, -.120]
+``synthetic-crossing``  -.087 [-.147, -.017]    -.120 [-.185, -.030]    -.191 [-.289, -.061]
+``lcbench``             -.043 [-.160, +.145]    -.062 [-.159, +.053]    -.015 [-.111, +.068]
 ======================  ======================  ======================  ======================
 
-So yes, where there is something to see early on; where good configurations bloom late, only later.
+So yes where the tasks of a family resemble each other, as the synthetic ones do by construction; one sweep of another
+LCBench task helps at the start only, and three pairs are too few to be sure of it.
 """
 
 from __future__ import annotations
@@ -35,9 +38,9 @@ from benchmarks.history import Past, history_of
 from benchmarks.methods.registry import METHODS, Setting
 from benchmarks.processes import in_processes
 from benchmarks.replay import about_this_run, progress_bar
-from benchmarks.report import markdown, write_csv
+from benchmarks.report import markdown, pyplot, write_csv
 from benchmarks.simulator import Replay, simulate
-from benchmarks.statistics import paired_interval
+from benchmarks.statistics import band, paired_interval
 from benchmarks.tasks import Task, load_task, load_tasks
 from metahp.types import FloatArray
 
@@ -58,7 +61,6 @@ class Pair:
     first: str
     second: str
     repetition: int
-
     trainings: float
 
     @property
@@ -79,19 +81,21 @@ class Comparison:
 
     Attributes:
         pair: the tasks and the repetition.
-        without: regret of the best so far at `CHECKPOINTS`.
+        without: shape ``(n,)``: regret of the best so far after each training step.
         with_store: the same with the store.
+        max_step: steps of a full training of the second task.
     """
 
     pair: Pair
     without: FloatArray
     with_store: FloatArray
+    max_step: int
 
 
 def run_second_sweep(
     tasks: str, seeds: int, out: Path, *, pairs: int = 3, trainings: float = 4.0, jobs: int = 1
 ) -> str:
-    """Runs the pairs of all families that have no file yet; writes ``second-sweep.md`` and ``.csv`` into ``out``.
+    """Runs the pairs of all families that have no file yet; writes ``second-sweep.md``, ``.csv`` and ``.png``.
 
     Args:
         tasks: a selection as for `benchmarks.tasks.load_tasks`.
@@ -132,26 +136,56 @@ def compare(pair: Pair) -> Comparison:
         past = Past((history_of(first, _sweep(first, nothing, pair.seed, pair.trainings)),), Path(directory) / "one")
         without = _sweep(second, nothing, pair.seed + 1, pair.trainings)
         helped = _sweep(second, past, pair.seed + 1, pair.trainings)
-    return Comparison(pair, _at_checkpoints(second, without), _at_checkpoints(second, helped))
+    steps = round(pair.trainings * second.max_step)
+    return Comparison(pair, _regret(second, without, steps), _regret(second, helped, steps), second.max_step)
 
 
 def table(results: Sequence[Comparison]) -> list[list[str]]:
     """One row per family and checkpoint, after a row that names the columns."""
     rows = [["family", "full trainings", "empty store", "store of one sweep", "difference [95 %]"]]
+    for family, (without, helped, trainings) in curves(results).items():
+        for budget in (checkpoint for checkpoint in CHECKPOINTS if checkpoint <= trainings[-1]):
+            step = int(np.searchsorted(trainings, budget))
+            difference = helped[:, :, step] - without[:, :, step]
+            low, high = paired_interval(difference)
+            means = (f"{without[:, :, step].mean():.3f}", f"{helped[:, :, step].mean():.3f}")
+            rows.append([family, f"{budget:g}", *means, f"{difference.mean():+.3f} [{low:+.3f}, {high:+.3f}]"])
+    return rows
+
+
+def curves(results: Sequence[Comparison]) -> dict[str, tuple[FloatArray, FloatArray, FloatArray]]:
+    """Per family: regret without and with the store, each ``(pairs, seeds, n)``, and the ``(n,)`` full trainings."""
+    found = {}
     for family in sorted({result.pair.second.partition("/")[0] for result in results}):
         own = sorted(
             (result for result in results if result.pair.second.startswith(f"{family}/")),
             key=lambda result: (result.pair.first, result.pair.repetition),
         )
-        shape = (len({result.pair.first for result in own}), -1)
-        for column, budget in enumerate(CHECKPOINTS):
-            if budget <= own[0].pair.trainings:
-                without = np.array([result.without[column] for result in own]).reshape(shape)
-                helped = np.array([result.with_store[column] for result in own]).reshape(shape)
-                low, high = paired_interval(helped - without)
-                difference = f"{np.mean(helped - without):+.3f} [{low:+.3f}, {high:+.3f}]"
-                rows.append([family, f"{budget:g}", f"{without.mean():.3f}", f"{helped.mean():.3f}", difference])
-    return rows
+        shape = (len({result.pair.first for result in own}), -1, len(own[0].without))
+        without = np.array([result.without for result in own]).reshape(shape)
+        helped = np.array([result.with_store for result in own]).reshape(shape)
+        found[family] = (without, helped, np.arange(1, shape[-1] + 1) / own[0].max_step)
+    return found
+
+
+def draw(results: Sequence[Comparison], path: Path) -> None:
+    """Mean regret over the budget of a sweep with an empty store and with one sweep's, with 95 % bands."""
+    plt = pyplot()
+    families = curves(results)
+    figure, axes = plt.subplots(1, len(families), figsize=(1.0 + 3.4 * len(families), 3.2), sharey=True, squeeze=False)
+    for panel, (family, (without, helped, trainings)) in zip(axes[0], families.items(), strict=True):
+        for regret, label, colour in ((without, "empty store", "0.45"), (helped, "after one related sweep", "C0")):
+            panel.fill_between(trainings, *band(regret), color=colour, alpha=0.2, linewidth=0)
+            panel.plot(trainings, regret.mean(axis=(0, 1)), color=colour, label=label)
+        panel.set(xscale="log", xlabel="budget in full trainings", title=family, ylim=(0, None))
+        panel.set_xticks([0.1, 0.5, 1, 2, 4], ["0.1", "0.5", "1", "2", "4"])
+        panel.set_xlim(trainings[max(len(trainings) // 40 - 1, 0)], trainings[-1])
+        panel.minorticks_off()
+    axes[0, 0].set_ylabel("normalised regret")
+    axes[0, -1].legend(frameon=False, fontsize="small")
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
 
 
 def _pairs(tasks: Sequence[Task], most: int) -> list[tuple[Task, Task]]:
@@ -167,25 +201,26 @@ def _sweep(task: Task, past: Past, seed: int, trainings: float) -> Replay:
     return simulate(task, searcher, scheduler, max_reports=round(trainings * task.max_step), seed=seed)
 
 
-def _at_checkpoints(task: Task, replay: Replay) -> FloatArray:
+def _regret(task: Task, replay: Replay, steps: int) -> FloatArray:
+    """Of the best so far after each of so many steps; the last value stays where a sweep ended before."""
     regret = np.minimum.accumulate(task.reference.regret(np.array([event.score for event in replay.reports])))
-    steps = [min(max(round(budget * task.max_step), 1), len(regret)) for budget in CHECKPOINTS]
-    return np.array([regret[step - 1] for step in steps])
+    return np.concatenate([regret, np.full(steps - len(regret), regret[-1])])
 
 
 def _save(comparison: Comparison, out: Path) -> None:
     path = out / comparison.pair.path
     path.parent.mkdir(parents=True, exist_ok=True)
-    regrets = {"without": comparison.without.tolist(), "with_store": comparison.with_store.tolist()}
-    text = json.dumps({**asdict(comparison.pair), "checkpoints": CHECKPOINTS, **regrets, **about_this_run()}, indent=1)
+    regrets = {name: getattr(comparison, name).round(6).tolist() for name in ("without", "with_store")}
+    about = {**asdict(comparison.pair), "max_step": comparison.max_step, **about_this_run()}
+    text = json.dumps({**about, **regrets})
     temporary = path.with_suffix(".tmp")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
 
 
 def _load(pair: Pair, out: Path) -> Comparison:
-    regrets = json.loads((out / pair.path).read_text(encoding="utf-8"))
-    return Comparison(pair, np.array(regrets["without"]), np.array(regrets["with_store"]))
+    about = json.loads((out / pair.path).read_text(encoding="utf-8"))
+    return Comparison(pair, np.array(about["without"]), np.array(about["with_store"]), about["max_step"])
 
 
 def _write(results: Sequence[Comparison], out: Path) -> str:
@@ -199,4 +234,5 @@ def _write(results: Sequence[Comparison], out: Path) -> str:
     )
     (out / "second-sweep.md").write_text(text + "\n", encoding="utf-8")
     write_csv(out / "second-sweep.csv", rows)
+    draw(results, out / "second-sweep.png")
     return text

@@ -89,15 +89,22 @@ def standard_error(by_task: FloatArray) -> float:
     return float(np.std(by_task, ddof=1) / len(by_task) ** 0.5) if len(by_task) > 1 else float("nan")
 
 
-def paired_interval(differences: FloatArray, seed: int = 0) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean of paired differences ``(t, s)``; tasks are drawn, then seeds in them."""
-    rng = np.random.default_rng(seed)
-    t, s = differences.shape
-    tasks = rng.integers(t, size=(BOOTSTRAPS, t))
-    draws = rng.integers(s, size=(BOOTSTRAPS, t, s))
-    means = differences[tasks[:, :, None], draws].mean(axis=(1, 2))
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(low), float(high)
+def paired_interval(differences: FloatArray) -> tuple[float, float]:
+    """95 % bootstrap interval of the mean of paired differences ``(t, s)``."""
+    low, high = band(differences[:, :, None])
+    return float(low[0]), float(high[0])
+
+
+def band(curves: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """95 % bootstrap band ``(n,), (n,)`` of the mean of curves ``(t, s, n)``; tasks are drawn, then seeds in them."""
+    rng = np.random.default_rng(0)
+    t, s, n = curves.shape
+    tasks = rng.integers(t, size=(BOOTSTRAPS, t, 1))
+    drawn = (tasks * s + rng.integers(s, size=(BOOTSTRAPS, t, s))).reshape(BOOTSTRAPS, t * s)
+    weights = np.zeros((BOOTSTRAPS, t * s))
+    np.add.at(weights, (np.arange(BOOTSTRAPS)[:, None], drawn), 1.0 / (t * s))
+    low, high = np.quantile(weights @ curves.reshape(t * s, n), (0.025, 0.975), axis=0)
+    return low, high
 
 
 def mean_ranks(study: Study, trainings: float) -> dict[str, float]:
