@@ -6,10 +6,10 @@
     ├── SearchSpaceError      (ValueError)    a space, domain or configuration that cannot be right
     ├── RecordError           (ValueError)    a trial, curve, sweep or prediction that contradicts itself
     ├── SweepSpecError        (ValueError)    a sweep file or a run() argument that cannot be right
-    ├── StoreError            (RuntimeError)  the store cannot be read or written
-    │   ├── StoreVersionError                 written by a newer MetaHP
-    │   └── StoreConflictError                the same identity with other content
-    └── NotFittedError        (RuntimeError)  a predictor was asked before it learned anything
+    ├── ClusterError          (RuntimeError)  a cluster cannot be reached, or refuses
+    └── StoreError            (RuntimeError)  the store cannot be read or written
+        ├── StoreVersionError                 written by a newer MetaHP
+        └── StoreConflictError                the same identity with other content
 
 A message says what is wrong, what was got, and what to do.
 """
@@ -33,6 +33,10 @@ class SweepSpecError(MetaHPError, ValueError):
     """A sweep file or a ``run()`` argument that cannot be right."""
 
 
+class ClusterError(MetaHPError, RuntimeError):
+    """A cluster that cannot be reached, or that refuses what it was asked for."""
+
+
 class StoreError(MetaHPError, RuntimeError):
     """The store cannot be read or written."""
 
@@ -43,7 +47,3 @@ class StoreVersionError(StoreError):
 
 class StoreConflictError(StoreError):
     """The same identity was recorded before with other content."""
-
-
-class NotFittedError(MetaHPError, RuntimeError):
-    """A predictor was asked for something before it learned anything."""

@@ -18,6 +18,7 @@ from rich.table import Table
 import metahp
 from metahp.errors import MetaHPError
 from metahp.store import Store
+from metahp_cluster import jobs_cli
 from metahp_cluster.report import facts
 from metahp_cluster.results import SweepResult
 from metahp_cluster.run import run as run_sweep
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 store_app = typer.Typer(help="Look into a store.", no_args_is_help=True)
 app.add_typer(store_app, name="store")
+jobs_cli.mount(app)
 
 
 def _version(value: bool) -> None:
@@ -55,12 +57,16 @@ def run(
     sweep_file: Annotated[Path, typer.Argument(help="The sweep, in YAML.", metavar="SWEEP.YAML")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest sweep of this name.")] = False,
     sweep_id: Annotated[str | None, typer.Option(help="Go on with this sweep.", metavar="ID")] = None,
+    store: Annotated[str | None, typer.Option(help="In place of the file's.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder of log and report, in place of the file's.")] = None,
 ) -> None:
     """Run a sweep, or go on with one that was interrupted.
 
     Exit codes: 0 all trials are over, 2 something given is wrong, 3 the hours are used up, 130 Ctrl-C, 143 SIGTERM.
     """
-    result = run_sweep(load_sweep(sweep_file), resume=sweep_id or resume, watch=sys.stdout)
+    given = {key: value for key, value in (("store", store), ("output", output)) if value is not None}
+    sweep = load_sweep(sweep_file).model_copy(update=given)
+    result = run_sweep(sweep, resume=sweep_id or resume, watch=sys.stdout)
     _print_result(result, sweep_file)
     raise typer.Exit(exit_code(result))
 

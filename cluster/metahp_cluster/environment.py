@@ -35,7 +35,8 @@ DEFAULTS = {
     "TF_CPP_MIN_LOG_LEVEL": "2",
 }
 
-WORKERS_TOO = ("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "TF_FORCE_GPU_ALLOW_GROWTH", "TF_CPP_MIN_LOG_LEVEL")
+IN_JOB = "METAHP_IN_JOB"  # set where a cluster runs what was submitted to it: code and settings came with the job
+_WORKERS_TOO = ("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "TF_FORCE_GPU_ALLOW_GROWTH", "TF_CPP_MIN_LOG_LEVEL")
 
 
 def prepare() -> None:
@@ -44,6 +45,11 @@ def prepare() -> None:
         os.environ.setdefault(name, value)
     if os.environ["RAY_AUTH_MODE"] == "token" and cluster_address() is None and not _has_token():
         os.environ["RAY_AUTH_TOKEN_PATH"] = str(token_file())
+
+
+def for_workers() -> dict[str, str]:
+    """What the processes on other machines must be told."""
+    return {name: DEFAULTS[name] for name in _WORKERS_TOO}
 
 
 def cluster_address() -> str | None:

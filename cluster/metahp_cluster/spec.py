@@ -153,9 +153,14 @@ def _anchored(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     found = {"output": "metahp-output"} | data
     for key in ("trainable", "store", "output"):
         value = found.get(key)
-        if isinstance(value, str) and value and "://" not in value and not value.startswith("~"):
+        if isinstance(value, str) and is_relative(value):
             found[key] = os.path.normpath(folder / value)
     return found
+
+
+def is_relative(path: str) -> bool:
+    """Whether a path of a sweep file means another place where the file is elsewhere."""
+    return bool(path) and "://" not in path and not path.startswith(("~", "/"))
 
 
 def _located(error: ErrorDetails, document: yaml_lines.Document) -> tuple[int, str]:

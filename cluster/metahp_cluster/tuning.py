@@ -6,6 +6,7 @@ which costs milliseconds in place of some ten seconds.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -135,9 +136,8 @@ def _nodes() -> list[machine.Node]:
     return [machine.Node(share.get("CPU", 0.0), share.get("GPU", 0.0)) for share in shares]
 
 
-def _for_workers() -> dict[str, object]:
+def _for_workers() -> dict[str, object] | None:
     """What workers of a running cluster need from here: this very version of the packages, and the settings."""
-    return {
-        "py_modules": [metahp, metahp_searchers, metahp_cluster],
-        "env_vars": {name: environment.DEFAULTS[name] for name in environment.WORKERS_TOO},
-    }
+    if environment.IN_JOB in os.environ:
+        return None  # they have it from the job
+    return {"py_modules": [metahp, metahp_searchers, metahp_cluster], "env_vars": environment.for_workers()}

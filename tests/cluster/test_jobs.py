@@ -1,0 +1,168 @@
+"""Sweeps submitted to a real Ray cluster that asks for a token."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from metahp.errors import ClusterError, SweepSpecError
+from metahp.store import Store
+from metahp.types import TrialStatus
+from metahp_cluster.jobs import ClusterJobs
+from metahp_cluster.submit import OUTPUT, prepared
+
+# A head node with a dashboard that lives until its standard input is closed.
+HEAD = """
+import sys
+import ray
+
+context = ray.init(address="local", num_cpus=2, include_dashboard=True, dashboard_port=int(sys.argv[1]))
+print("dashboard", context.dashboard_url, flush=True)
+sys.stdin.read()
+ray.shutdown()
+"""
+
+SLOW = """
+import time
+from ray import tune
+
+def train(config):
+    for epoch in range(100):
+        time.sleep(0.5)
+        tune.report({"score": config["x"] * epoch})
+"""
+
+Call = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str]]]:
+    """Address of a cluster, and the environment of somebody who may use it."""
+    home = tmp_path_factory.mktemp("home")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")} | {
+        "HOME": str(home),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # where jobs find python
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": "t" * 64,
+        "RAY_JOB_STOP_WAIT_TIME_S": "30",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", HEAD, "0"], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        address = next(line.split()[1] for line in process.stdout if line.startswith("dashboard"))
+        yield f"http://{address}", environment
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+@pytest.fixture
+def call(head: tuple[str, dict[str, str]], tmp_path: Path) -> Call:
+    """Runs the command ``metahp`` against the cluster."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "metahp_cluster", *arguments],
+            cwd=tmp_path,
+            env=head[1] | {"RAY_API_SERVER_ADDRESS": head[0]} | environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_submitted_sweep_runs_on_the_cluster(call: Call, sweep_file: Callable[..., Path], tmp_path: Path) -> None:
+    store = tmp_path / "shared" / "store"
+    path = sweep_file(store=str(store), output=str(tmp_path / "shared" / "out"))
+    done = call("submit", str(path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"1 nodes \(.*: 2 CPU\): 2 trials at once", done.stdout)
+    assert "5/5 trials over" in done.stdout
+    (history,) = Store(store).curves()
+    assert [trial.status for trial in history.trials] == [TrialStatus.COMPLETED] * 5
+    (job,) = json.loads(call("list", "--json").stdout)
+    assert (job["sweep"], job["status"]) == ("quadratic", "SUCCEEDED")
+    assert "5/5 trials over" in call("logs", job["job_id"]).stdout
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_stopped_sweep_is_kept_and_goes_on(call: Call, sweep_file: Callable[..., Path], tmp_path: Path) -> None:
+    shared: dict[str, Any] = {"store": str(tmp_path / "store"), "output": str(tmp_path / "out"), "name": "slow"}
+    path = sweep_file(SLOW, **shared, budget={"trials": 3, "epochs": 6})
+    job_id = re.search(r"metahp-\w+", call("submit", str(path), "--no-wait", "--no-check").stdout)
+    assert job_id is not None
+    seen = _until_reported(Store(shared["store"]))
+    assert call("stop", job_id.group()).returncode == 0
+    resumed = call("submit", str(path), "--resume", "--no-check")
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    (history,) = Store(shared["store"]).curves()
+    assert [(trial.status, trial.curve.last_step) for trial in history.trials] == [(TrialStatus.COMPLETED, 6)] * 3
+    assert seen in {trial.trial_id for trial in history.trials}
+
+
+def _until_reported(store: Store) -> str:
+    """The first trial that the store has a result of."""
+    import time
+
+    for _ in range(600):
+        trials = [trial for history in store.curves() for trial in history.trials if len(trial.curve)]
+        if trials:
+            return trials[0].trial_id
+        time.sleep(0.1)
+    raise AssertionError("nothing was reported within a minute")
+
+
+@pytest.mark.ray
+def test_without_the_token_nobody_gets_in(call: Call, sweep_file: Callable[..., Path], tmp_path: Path) -> None:
+    path = sweep_file(store=str(tmp_path / "store"))
+    for token in ("", "f" * 64):
+        done = call("submit", str(path), RAY_AUTH_TOKEN=token)
+        assert done.returncode == 2
+        assert "does not let us in" in done.stderr
+        assert "RAY_AUTH_TOKEN" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.ray
+def test_a_job_that_is_not_there(call: Call) -> None:
+    for command in ("status", "logs", "stop"):
+        done = call(command, "metahp-none")
+        assert done.returncode == 2
+        assert "metahp-none" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_nothing_at_the_address() -> None:
+    with pytest.raises(ClusterError, match=r"nothing answers at http://127\.0\.0\.1:9"):
+        ClusterJobs("http://127.0.0.1:9")
+    with pytest.raises(ClusterError, match=r"e\.g\. http://head:8265"):
+        ClusterJobs("ray://head:10001")
+
+
+def test_what_stays_behind_is_refused(sweep_file: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(SweepSpecError, match="relative to the sweep file"):
+        prepared(sweep_file(), store=None, output=None, resume=False)
+    (tmp_path / "elsewhere.py").write_text("def train(config): pass")
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    path = sweep_file(trainable="../elsewhere.py:train").rename(inner / "sweep.yaml")
+    with pytest.raises(SweepSpecError, match="the folder that travels"):
+        prepared(path, store="/shared/store", output=None, resume=False)
+
+
+def test_paths_of_the_head_node_are_kept(sweep_file: Callable[..., Path]) -> None:
+    sent = prepared(sweep_file(), store="s3://bucket/store", output=None, resume=True)
+    assert sent.arguments == ("run", "sweep.yaml", "--store", "s3://bucket/store", "--output", OUTPUT, "--resume")
+    sent = prepared(sweep_file(store="~/store", output="/shared/out"), store=None, output=None, resume=False)
+    assert sent.arguments == ("run", "sweep.yaml", "--store", "~/store", "--output", "/shared/out")
