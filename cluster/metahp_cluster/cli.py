@@ -1,7 +1,8 @@
 """The command ``metahp``.
 
 Exit codes: 0 the sweep is over · 1 a mistake of MetaHP's own · 2 something given is wrong, or the sweep was halted
-because it could not come to anything · 3 its hours are used up, it can be resumed · 130 Ctrl-C · 143 SIGTERM.
+because it could not come to anything · 3 its hours are used up, it can be resumed · 4 a store
+has lost rows · 130 Ctrl-C · 143 SIGTERM.
 """
 
 from __future__ import annotations
@@ -12,13 +13,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 import metahp
 from metahp.errors import MetaHPError
-from metahp.store import Store
-from metahp_cluster import jobs_cli
+from metahp_cluster import jobs_cli, store_cli
 from metahp_cluster.report import facts
 from metahp_cluster.results import SweepResult
 from metahp_cluster.run import run as run_sweep
@@ -34,8 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-store_app = typer.Typer(help="Look into a store.", no_args_is_help=True)
-app.add_typer(store_app, name="store")
+app.add_typer(store_cli.app, name="store")
 jobs_cli.mount(app)
 
 
@@ -69,20 +66,6 @@ def run(
     result = run_sweep(sweep, resume=sweep_id or resume, watch=sys.stdout)
     _print_result(result, sweep_file)
     raise typer.Exit(exit_code(result))
-
-
-@store_app.command()
-def info(path: Annotated[Path, typer.Argument(help="The store's directory.")]) -> None:
-    """List the sweeps of a store."""
-    if not path.expanduser().is_dir():
-        raise MetaHPError(f"there is no store at {path}; the sweep file or metahp run names where it is")
-    store = Store(path)
-    table = Table("sweep", "name", "metric", "trials", "best", title=f"store {store.path}", box=None)
-    for history in store.curves():
-        sweep, best = history.sweep, history.incumbent()
-        value = "" if best is None else f"{best.curve.best(sweep.mode):.6g}"
-        table.add_row(sweep.sweep_id, sweep.name, f"{sweep.metric} ({sweep.mode})", str(len(history.trials)), value)
-    Console().print(table)
 
 
 def exit_code(result: SweepResult) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 
 from metahp.errors import MetaHPError
 from metahp.store import rows
@@ -21,7 +20,7 @@ class Catalog:
 
     def __init__(self, tables: Mapping[Table, Segments]) -> None:
         self._tables = tables
-        self._read: dict[str, tuple[list[Path], Row | None]] = {}
+        self._read: dict[str, tuple[list[str], Row | None]] = {}
         self._complained: set[str] = set()
 
     def sweeps(self) -> dict[str, Sweep]:
@@ -46,11 +45,11 @@ class Catalog:
     def _description(self, spool_id: str) -> Row | None:
         """The newest row of ``sweeps`` in a spool, which holds one sweep."""
         segments = self._tables["sweeps"]
-        paths = [segment.path for segment in segments.cover(spool_id)]
+        names = [segment.name for segment in segments.cover(spool_id)]
         known = self._read.get(spool_id)
-        if known is None or known[0] != paths:
+        if known is None or known[0] != names:
             found = [row for batch in segments.read(spool_id) for row in batch.to_pylist()]
-            known = self._read[spool_id] = paths, found[-1] if found else None
+            known = self._read[spool_id] = names, found[-1] if found else None
         return known[1]
 
     def _owner(self, spool_id: str) -> str | None:

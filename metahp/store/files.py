@@ -34,7 +34,7 @@ _SQLITE_ERRNO = {
 
 
 @contextmanager
-def explained(doing: str, path: Path) -> Iterator[None]:
+def explained(doing: str, path: Path | str) -> Iterator[None]:
     """Turns the errors of disks and of sqlite into a `StoreError` that says what, why, and what to do."""
     try:
         yield
@@ -46,7 +46,7 @@ def explained(doing: str, path: Path) -> Iterator[None]:
         raise _store_error(doing, path, str(problem), number) from problem
 
 
-def _store_error(doing: str, path: Path, reason: str, number: int | None) -> StoreError:
+def _store_error(doing: str, path: Path | str, reason: str, number: int | None) -> StoreError:
     advice = _ADVICE.get(number or 0, "see the cause above")
     return StoreError(f"cannot {doing} at {path}: {reason}; {advice}")
 

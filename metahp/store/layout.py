@@ -8,12 +8,12 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4
 
 from metahp.errors import StoreError, StoreVersionError
-from metahp.store.files import TEMPORARY, explained, make_directory, publish
+from metahp.store.files import TEMPORARY, explained
+from metahp.store.places import LocalPlace, Place
 
 FORMAT = "metahp-store"
 FORMAT_VERSION = 1
@@ -31,37 +31,39 @@ class Description:
     format_version: int
 
 
-def parse_location(location: str | os.PathLike[str]) -> Path:
-    """The absolute directory that a path or a ``file://`` URI names.
+def place_of(location: str | os.PathLike[str]) -> Place:
+    """Where a path or a URI points to.
 
     Raises:
-        StoreError: it is a URI of another kind.
+        StoreError: it is a URI of a kind that no store can be at.
     """
     text = os.fspath(location)
     scheme = _SCHEME.match(text)
     if scheme is None:
-        return Path(os.path.abspath(Path(text).expanduser()))
+        return LocalPlace(Path(os.path.abspath(Path(text).expanduser())))
     parts = urlsplit(text)
     if scheme[1].lower() == "file" and parts.netloc in ("", "localhost"):
-        return Path(os.path.abspath(unquote(parts.path)))
+        return LocalPlace(Path(os.path.abspath(unquote(parts.path))))
     raise StoreError(f"a store at {text!r} is not supported yet: use a path, e.g. ~/sweeps")
 
 
-def open_directory(path: Path) -> Description:
-    """Reads the description of the store at ``path``; an absent or empty directory becomes a new store.
+def open_place(place: Place, *, create: bool) -> Description:
+    """Reads the description of the store at ``place``; if it may be created, an absent or empty one becomes a store.
 
     Raises:
-        StoreError: it is something else, or cannot be read or created.
+        StoreError: there is no store, it is something else, or it cannot be read or created.
         StoreVersionError: this version is too old to read it.
     """
-    with explained("open the store", path):
-        file = path / DESCRIPTION
-        if not file.is_file():
-            _create(path)
-        return _check(path, file.read_bytes())
+    with explained("open the store", place.location):
+        content = _described(place)
+        if content is None:
+            _refuse_others(place, create=create)
+            _create(place)
+            content = place.read(DESCRIPTION)  # of several creators, the first counts
+        return _check(place, content)
 
 
-def check_writable(path: Path, description: Description) -> None:
+def check_writable(place: Place, description: Description) -> None:
     """Refuses to write where the rules of a newer version hold.
 
     Raises:
@@ -69,18 +71,30 @@ def check_writable(path: Path, description: Description) -> None:
     """
     if description.format_version > FORMAT_VERSION:
         raise StoreVersionError(
-            f"the store at {path} has format version {description.format_version}, this MetaHP writes "
+            f"the store at {place.location} has format version {description.format_version}, this MetaHP writes "
             f"{FORMAT_VERSION}; upgrade MetaHP to add to it (it can still be read)"
         )
 
 
-def _create(path: Path) -> None:
-    make_directory(path)
-    others = [name for name in os.listdir(path) if not name.startswith(TEMPORARY) and name != DESCRIPTION]
+def _described(place: Place) -> bytes | None:
+    try:
+        return place.read(DESCRIPTION)
+    except FileNotFoundError:
+        return None
+
+
+def _refuse_others(place: Place, *, create: bool) -> None:
+    others = [item.name for item in place.list("") if not item.name.startswith(TEMPORARY) and item.name != DESCRIPTION]
     if others:
         raise StoreError(
-            f"{path} is no store: it holds {sorted(others)[0]!r} and no {DESCRIPTION}; use a new or an empty directory"
+            f"{place.location} is no store: it holds {others[0]!r} and no {DESCRIPTION}; "
+            "use a new or an empty directory"
         )
+    if not create:
+        raise StoreError(f"there is no store at {place.location}; give the place that sweeps were recorded to")
+
+
+def _create(place: Place) -> None:
     content = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -88,14 +102,11 @@ def _create(path: Path) -> None:
         "store_id": str(uuid4()),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    publish(path / DESCRIPTION, lambda temporary: _write(temporary, content))  # of several creators, the first counts
+    place.prepare("")
+    place.create(DESCRIPTION, f"{json.dumps(content, indent=2)}\n".encode())
 
 
-def _write(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def _check(path: Path, text: bytes) -> Description:
+def _check(place: Place, text: bytes) -> Description:
     try:
         data = json.loads(text)
         if data["format"] != FORMAT:
@@ -104,11 +115,11 @@ def _check(path: Path, text: bytes) -> Description:
         store_id = str(UUID(data["store_id"]))  # it becomes the name of a directory
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise StoreError(
-            f"{path / DESCRIPTION} does not describe a store ({problem!r}); restore it from a backup"
+            f"{place.location}/{DESCRIPTION} does not describe a store ({problem!r}); restore it from a backup"
         ) from problem
     if needed > FORMAT_VERSION:
         raise StoreVersionError(
-            f"the store at {path} needs a MetaHP that reads format version {needed}, this one reads up to "
+            f"the store at {place.location} needs a MetaHP that reads format version {needed}, this one reads up to "
             f"{FORMAT_VERSION}; upgrade MetaHP"
         )
     return Description(store_id, version)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 from metahp.errors import StoreError
@@ -88,10 +89,15 @@ def publish(spool: Spool, tables: Tables, *, merge_above: int = MANY_SEGMENTS) -
         segments, last = tables[table], spool.last(table)
         for first, end in _missing(segments, spool.spool_id, last):
             segments.write(spool.spool_id, spool.arrow(table, first, end))
-        for first, end in _chunks(1, last):
-            within = [s for s in segments.cover(spool.spool_id) if first <= s.first and s.last <= end]
-            if len(within) > merge_above:
-                segments.merge(spool.spool_id, within[0].first, within[-1].last)
+        merge_small(segments, spool.spool_id, last, above=merge_above)
+
+
+def merge_small(segments: Segments, spool_id: str, last: int, *, above: int) -> None:
+    """Merges segments that together make one of `MAX_ROWS`, where there are more than ``above`` of them."""
+    for first, end in _chunks(1, last):
+        within = [s for s in segments.cover(spool_id) if first <= s.first and s.last <= end]
+        if len(within) > above:
+            segments.merge(spool_id, within[0].first, within[-1].last)
 
 
 def finish(spool: Spool, tables: Tables) -> None:
@@ -112,27 +118,41 @@ def finish(spool: Spool, tables: Tables) -> None:
     spool.remove()
 
 
-def recover(directory: Path, tables: Tables) -> list[Path]:
-    """Publishes and removes the spools of dead drivers.
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What became of the spools on this machine.
 
-    Returns:
-        the spools that remain because their drivers are alive.
+    Attributes:
+        published: those of dead drivers; everything in them is in the store now.
+        alive: those whose drivers are alive.
+        unreadable: those that are damaged, and stay as they are.
+    """
+
+    published: tuple[str, ...] = ()
+    alive: tuple[Path, ...] = ()
+    unreadable: tuple[Path, ...] = ()
+
+
+def recover(directory: Path, tables: Tables) -> Recovery:
+    """Publishes and removes the spools of dead drivers.
 
     Raises:
         StoreError: the store refuses.
     """
-    alive = []
+    published, alive, unreadable = [], [], []
     for path in spool_files(directory):
         try:
             spool = Spool.adopt(path)
         except StoreError as problem:
             _log.warning("a spool left by an earlier driver is not readable and stays as it is: %s", problem)
+            unreadable.append(path)
             continue
         if spool is None:
             alive.append(path)
         else:
             finish(spool, tables)
-    return alive
+            published.append(spool.spool_id)
+    return Recovery(tuple(published), tuple(alive), tuple(unreadable))
 
 
 def _missing(segments: Segments, spool_id: str, last: int) -> list[tuple[int, int]]:

@@ -11,34 +11,54 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
+import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from metahp.errors import StoreError
 from metahp.store import parquet
-from metahp.store.files import TEMPORARY, explained, make_directory, publish
+from metahp.store.files import TEMPORARY, explained
+from metahp.store.places import Item, Place
 from metahp.store.schema import TABLES, Table
 
 _log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"seg-(\d{12})-(\d{12})-([0-9a-f]{16})\.parquet")
+REASON = ".reason.json"
+_STRETCH = re.compile(r"(\d{12})-(\d{12})\.json")
 _FOLDER = re.compile(r"spool=([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One file: rows ``first`` to ``last``, both included."""
+    """One file: rows ``first`` to ``last``, both included.
 
-    path: Path
+    Attributes:
+        name: within the place.
+        first: number of the first row.
+        last: number of the last row.
+        digest: of the content.
+        size: bytes.
+    """
+
+    name: str
     first: int
     last: int
     digest: str
+    size: int
+
+    def makes_needless(self, other: Segment) -> bool:
+        """Whether ``other`` holds nothing else; of two with the same rows exactly one makes the other needless."""
+        return (
+            self.first <= other.first
+            and other.last <= self.last
+            and (other.last - other.first < self.last - self.first or self.digest < other.digest)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +74,38 @@ class Hole:
         return f"{self.table}: rows {self.first}-{self.last} of spool {self.spool_id} are missing"
 
 
-class Segments:
-    """The segments of one table of the store at ``root``."""
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Why a file is not read, and which rows of its spool it held, if any."""
 
-    def __init__(self, root: Path, table: Table) -> None:
+    reason: str
+    first: int | None = None
+    last: int | None = None
+
+
+class Segments:
+    """The segments of one table of a store."""
+
+    def __init__(self, place: Place, table: Table) -> None:
         self.table = table
-        self._root = root
-        self._good: set[Path] = set()  # seen whole; a segment never changes
-        self._bad: set[Path] = set()  # could not be moved away: the store is read-only
+        self._place = place
+        self._good: set[str] = set()  # seen whole; a segment never changes
+        self._bad: set[str] = set()  # could not be moved away: the store is read-only
 
     def spools(self) -> list[str]:
         """Every spool that has a directory, oldest first."""
-        folder = self._root / self.table
-        names = sorted(os.listdir(folder)) if folder.is_dir() else []
-        return [match[1] for name in names if (match := _FOLDER.fullmatch(name))]
+        with self._explained("list the spools", self.table):
+            return [match[1] for item in self._place.list(self.table) if (match := _FOLDER.fullmatch(item.name))]
 
     def open_spool(self, spool_id: str) -> None:
         """Makes the directory of a spool."""
-        with explained(f"write {self.table}", self._folder(spool_id)):
-            make_directory(self._folder(spool_id))
+        with self._explained(f"write {self.table}", self._folder(spool_id)):
+            self._place.prepare(self._folder(spool_id))
 
     def cover(self, spool_id: str) -> list[Segment]:
         """The good segments that are needed, by first row; bad ones are put in quarantine."""
         needed: list[Segment] = []
-        for segment in sorted(self._listed(spool_id), key=lambda s: (s.first, -s.last)):
+        for segment in sorted(self.listed(spool_id), key=lambda s: (s.first, -s.last)):
             if (not needed or segment.last > needed[-1].last) and self._is_good(segment, spool_id):
                 needed.append(segment)
         return needed
@@ -91,14 +119,39 @@ class Segments:
             reached = segment.last
         return found
 
+    def lost_tail(self, spool_id: str) -> Hole | None:
+        """The rows behind the last good segment that a file in quarantine held, or None."""
+        lost = [note["last"] for note in self._notes(spool_id) if isinstance(note.get("last"), int)]
+        cover = self.cover(spool_id)
+        reached = cover[-1].last if cover else 0
+        return Hole(self.table, spool_id, reached + 1, max(lost)) if max(lost, default=0) > reached else None
+
     def reach(self, spool_id: str) -> int:
-        """The last row up to which nothing is missing."""
+        """The last row up to which nothing is missing, except what somebody has accepted as lost."""
         reached = 0
         for segment in self.cover(spool_id):
-            if segment.first > reached + 1:
+            hole = Hole(self.table, spool_id, reached + 1, segment.first - 1)
+            if segment.first > reached + 1 and not self.is_accepted(hole):
                 break
             reached = segment.last
         return reached
+
+    def accept(self, hole: Hole) -> None:
+        """Notes that these rows are lost for good, so that cursors go on behind them."""
+        folder = self._accepted(hole.spool_id)
+        with self._explained("accept a hole", folder):
+            self._place.prepare(folder)
+            self._place.create(f"{folder}/{hole.first:012d}-{hole.last:012d}.json", str(hole).encode())
+
+    def is_accepted(self, hole: Hole) -> bool:
+        """Whether somebody has accepted that these rows are lost."""
+        with self._explained("list the accepted holes", self._accepted(hole.spool_id)):
+            found = [_STRETCH.fullmatch(item.name) for item in self._place.list(self._accepted(hole.spool_id))]
+        return any(match and int(match[1]) <= hole.first and hole.last <= int(match[2]) for match in found)
+
+    def verify(self, spool_id: str) -> list[str]:
+        """Reads every segment of a spool, also those that are not needed; returns the names of the bad ones."""
+        return [segment.name for segment in self.listed(spool_id) if not self._is_good(segment, spool_id)]
 
     def read(
         self, spool_id: str, columns: Sequence[str] | None = None, where: pc.Expression | None = None
@@ -129,103 +182,157 @@ class Segments:
         last = first + rows.num_rows - 1
         content = parquet.encode(rows, self.table, spool_id, first)
         digest = parquet.digest(content)
-        path = self._folder(spool_id) / f"seg-{first:012d}-{last:012d}-{digest}.parquet"
-        with explained(f"publish {self.table}", path):
-            publish(path, lambda temporary: _write(temporary, content))
-        return Segment(path, first, last, digest)
+        name = f"{self._folder(spool_id)}/seg-{first:012d}-{last:012d}-{digest}.parquet"
+        with self._explained(f"publish {self.table}", name):
+            self._place.create(name, content)
+        return Segment(name, first, last, digest, len(content))
 
     def merge(self, spool_id: str, first: int, last: int) -> None:
-        """Puts the rows ``first`` to ``last`` into one segment and deletes those that held only some of them."""
+        """Puts the rows ``first`` to ``last`` into one segment and deletes those that hold nothing else.
+
+        Several may do this at once: of segments with the same rows exactly one is deleted by nobody.
+        """
         inside = (pc.field("spool_seq") >= first) & (pc.field("spool_seq") <= last)
         rows = pa.Table.from_batches(self.read(spool_id, where=inside), TABLES[self.table])
         if rows.num_rows != last - first + 1:
             return  # a hole: leave what is there as it is
-        merged = self.write(spool_id, rows)
-        for segment in self._listed(spool_id):
-            if segment.path != merged.path and first <= segment.first and segment.last <= last:
-                segment.path.unlink(missing_ok=True)
+        self.write(spool_id, rows)
+        self.drop_needless(spool_id)
 
-    def tidy(self, spool_id: str) -> None:
-        """Deletes what a killed writer left half-written; only for the one process that owns the spool."""
-        for path in self._folder(spool_id).glob(f"{TEMPORARY}*"):
-            path.unlink(missing_ok=True)
+    def drop_needless(self, spool_id: str) -> None:
+        """Deletes the segments whose rows a single other good segment has."""
+        needed = self.cover(spool_id)
+        with self._explained("delete merged segments", self._folder(spool_id)):
+            for segment in self.listed(spool_id):
+                if any(other.makes_needless(segment) for other in needed):
+                    self._place.delete(segment.name)
 
-    def _folder(self, spool_id: str) -> Path:
-        return self._root / self.table / f"spool={spool_id}"
+    def temporary(self, spool_id: str, *, before_s: float = math.inf) -> list[str]:
+        """The half-written files in the directory of a spool that were touched before a time (Unix seconds)."""
+        return [
+            item.name
+            for item in self._items(spool_id)
+            if item.name.startswith(TEMPORARY) and item.modified_s < before_s
+        ]
 
-    def _listed(self, spool_id: str) -> list[Segment]:
+    def tidy(self, spool_id: str, *, before_s: float = math.inf) -> int:
+        """Deletes what a killed writer left half-written.
+
+        Args:
+            spool_id: whose directory.
+            before_s: only files that were touched before this time (Unix seconds); others may still be written to,
+                unless the caller owns the spool.
+
+        Returns:
+            how many files that were.
+        """
+        left = self.temporary(spool_id, before_s=before_s)
+        with self._explained("tidy up", self._folder(spool_id)):
+            for name in left:
+                self._place.delete(f"{self._folder(spool_id)}/{name}")
+        return len(left)
+
+    def remove(self, spool_id: str) -> None:
+        """Deletes all rows of a spool."""
+        with self._explained(f"delete {self.table}", self._folder(spool_id)):
+            self._place.remove(self._folder(spool_id))
+
+    def listed(self, spool_id: str) -> list[Segment]:
+        """All segments of a spool, as their names say; what else lies there is put in quarantine."""
         segments = []
-        for entry in _entries(self._folder(spool_id)):
-            path, match = Path(entry.path), _NAME.fullmatch(entry.name)
-            if entry.name.startswith(".") or path in self._bad:
+        for item in self._items(spool_id):
+            name, match = f"{self._folder(spool_id)}/{item.name}", _NAME.fullmatch(item.name)
+            if item.name.startswith(".") or name in self._bad:
                 continue
-            if match and entry.is_file(follow_symlinks=False):
-                segments.append(Segment(path, int(match[1]), int(match[2]), match[3]))
+            if match and item.is_file:
+                segments.append(Segment(name, int(match[1]), int(match[2]), match[3], item.size))
             else:
-                self._quarantine(path, spool_id, "it is not a file with the name of a segment")
+                self._quarantine(name, spool_id, Damage("it is not a file with the name of a segment"))
         return segments
 
+    def _items(self, spool_id: str) -> list[Item]:
+        with self._explained("list the segments", self._folder(spool_id)):
+            return self._place.list(self._folder(spool_id))
+
+    def _folder(self, spool_id: str) -> str:
+        return f"{self.table}/spool={spool_id}"
+
+    def _accepted(self, spool_id: str) -> str:
+        return f"accepted/{self.table}/{spool_id}"
+
+    def _explained(self, doing: str, name: str) -> contextlib.AbstractContextManager[None]:
+        return explained(doing, f"{self._place.location}/{name}")
+
     def _is_good(self, segment: Segment, spool_id: str) -> bool:
-        if segment.path in self._good:
+        if segment.name in self._good:
             return True
-        if segment.path in self._bad:
+        if segment.name in self._bad:
             return False
-        content = _content(segment.path)
+        content = self._content(segment.name)
         if content is None:
             return True  # loading it will notice and look again
         fault = parquet.fault(content, segment.digest, self.table, spool_id, segment.first, segment.last)
         if fault:
-            self._quarantine(segment.path, spool_id, f"{fault}: rows {segment.first}-{segment.last} skipped")
+            damage = Damage(f"{fault}: rows {segment.first}-{segment.last} skipped", segment.first, segment.last)
+            is_foreign = parquet.digest(content) == segment.digest  # whole, but not of this place: no rows of ours
+            self._quarantine(segment.name, spool_id, Damage(damage.reason) if is_foreign else damage)
             return False
-        self._good.add(segment.path)
+        self._good.add(segment.name)
         return True
+
+    def _content(self, name: str) -> bytes | None:
+        with self._explained("read a segment", name):
+            try:
+                return self._place.read(name)
+            except FileNotFoundError:
+                return None
 
     def _load(
         self, segment: Segment, spool_id: str, columns: Sequence[str] | None, where: pc.Expression
     ) -> list[pa.RecordBatch] | None:
         """The rows of a segment that are asked for, or None if it is no longer there or no longer good."""
         try:
-            return parquet.load(segment.path, self.table, columns, where)
+            return parquet.load(self._place.fetch(segment.name), self.table, columns, where)
         except FileNotFoundError:
             return None
         except (pa.ArrowException, OSError) as problem:
-            self._good.discard(segment.path)
+            self._good.discard(segment.name)
             if self._is_good(segment, spool_id):  # then it is not the file's fault: a wrong filter, or no memory
-                raise StoreError(f"cannot read {segment.path} with these columns and filter: {problem}") from problem
+                raise StoreError(f"cannot read {segment.name} with these columns and filter: {problem}") from problem
             return None
 
-    def _quarantine(self, path: Path, spool_id: str, reason: str) -> None:
-        target = self._root / "quarantine" / self.table / spool_id / path.name
+    def _quarantine(self, name: str, spool_id: str, damage: Damage) -> None:
+        target = f"{self._hospital(spool_id)}/{name.rpartition('/')[2]}"
         where = f"moved to {target}"
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.rename(path, target)
-            note = json.dumps({"file": str(path.relative_to(self._root)), "reason": reason}).encode()
-            with contextlib.suppress(OSError):  # a full disk: the log has the reason
-                publish(target.with_name(f"{target.name}.reason.json"), lambda temporary: _write(temporary, note))
+            self._place.move(name, target)
         except FileNotFoundError:
             return  # another reader was faster
         except OSError as problem:
-            self._bad.add(path)
+            self._bad.add(name)
             where = f"left where it is ({problem.strerror})"
-        _log.warning("%s cannot be trusted: %s; %s; restore it from a backup", path, reason, where)
+        else:
+            self._note(f"{target}{REASON}", {"file": name, **asdict(damage)})
+        _log.warning(
+            "%s/%s cannot be trusted: %s; %s; restore it from a backup",
+            self._place.location,
+            name,
+            damage.reason,
+            where,
+        )
 
+    def _note(self, name: str, content: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):  # a full disk: the log has the reason
+            self._place.create(name, json.dumps(content).encode())
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    with explained("list the segments", folder):
-        try:
-            return sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except FileNotFoundError:
-            return []
+    def _notes(self, spool_id: str) -> Iterator[dict[str, Any]]:
+        """What is known of the files in quarantine; notes that cannot be read are left out."""
+        folder = self._hospital(spool_id)
+        with self._explained("list the quarantine", folder):
+            names = [item.name for item in self._place.list(folder) if item.name.endswith(REASON)]
+            for name in names:
+                with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
+                    yield dict(json.loads(self._place.read(f"{folder}/{name}")))
 
-
-def _content(path: Path) -> bytes | None:
-    with explained("read a segment", path):
-        try:
-            return path.read_bytes()
-        except FileNotFoundError:
-            return None
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
+    def _hospital(self, spool_id: str) -> str:
+        return f"quarantine/{self.table}/{spool_id}"

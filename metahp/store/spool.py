@@ -196,6 +196,19 @@ def spool_files(directory: Path) -> list[Path]:
     return sorted(directory.glob("*.db")) if directory.is_dir() else []
 
 
+def abandoned(directory: Path) -> list[Path]:
+    """The spools in a directory whose drivers are dead, oldest first."""
+    return [path for path in spool_files(directory) if not _is_owned(path)]
+
+
+def _is_owned(path: Path) -> bool:
+    try:
+        with _lock_of(path).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
 def uuid7() -> UUID:
     """A random UUID that starts with the time in ms, so that later ones sort after earlier ones (RFC 9562)."""
     random = uuid4().int & ((1 << 76) - 1)

@@ -13,17 +13,19 @@ import pyarrow.compute as pc
 
 from metahp.errors import StoreConflictError, StoreError
 from metahp.space import SearchSpace
-from metahp.store import layout
+from metahp.store import export, layout, upkeep
 from metahp.store.catalog import Catalog
 from metahp.store.cursor import Cursor
 from metahp.store.curves import EVENT_COLUMNS, RESULT_COLUMNS, TrialBook
+from metahp.store.export import Exported
 from metahp.store.importing import ImportReport, check_trials, imported_sweep, record_trials
 from metahp.store.redaction import redact_space
 from metahp.store.rows import Row
 from metahp.store.schema import TABLES, Table
-from metahp.store.sealing import recover
+from metahp.store.sealing import Recovery, recover
 from metahp.store.segments import Hole, Segments
-from metahp.store.spool import Spool, trial_rows
+from metahp.store.spool import Spool, abandoned, trial_rows
+from metahp.store.upkeep import CheckReport, Compaction, Pruned, TableSize
 from metahp.store.writer import SweepWriter
 from metahp.types import Mode, Sweep, SweepHistory, TaskValue
 
@@ -32,11 +34,13 @@ class Store:
     """All sweeps of a team, in one directory that anything that reads Parquet can read.
 
     Args:
-        location: a path (``~`` is expanded) or a ``file://`` URI; created when absent.
+        location: a path (``~`` is expanded) or a ``file://`` URI.
         spool_dir: a directory on a local disk for what is not published yet; by default
             ``$XDG_STATE_HOME/metahp/spool``. Each store uses a sub-directory of its own.
+        create: whether a store is made where there is none.
 
     Attributes:
+        location: its path or URI.
         path: the directory.
         store_id: a UUID that never changes.
 
@@ -45,22 +49,24 @@ class Store:
         StoreVersionError: it was written by a newer MetaHP than this one.
     """
 
+    location: str
     path: Path
     store_id: str
 
-    def __init__(self, location: str | os.PathLike[str], *, spool_dir: Path | None = None) -> None:
-        self.path = layout.parse_location(location)
-        self._description = layout.open_directory(self.path)
+    def __init__(self, location: str | os.PathLike[str], *, spool_dir: Path | None = None, create: bool = True) -> None:
+        self._place = layout.place_of(location)
+        self.location, self.path = self._place.location, self._place.directory
+        self._description = layout.open_place(self._place, create=create)
         self.store_id = self._description.store_id
         self._spool_root = spool_dir
-        self._tables = {table: Segments(self.path, table) for table in TABLES}
+        self._tables = {table: Segments(self._place, table) for table in TABLES}
         self._catalog = Catalog(self._tables)
 
     def __repr__(self) -> str:
-        return f"Store({str(self.path)!r})"
+        return f"Store({self.location!r})"
 
     def __reduce__(self) -> tuple[Callable[..., Store], tuple[str, Path | None]]:
-        return _reopen, (str(self.path), self._spool_root)
+        return _reopen, (self.location, self._spool_root)
 
     # Writing
 
@@ -81,8 +87,8 @@ class Store:
             StoreVersionError: the store is of a newer format than this MetaHP writes.
             StoreError: the store or the spool directory cannot be written.
         """
-        layout.check_writable(self.path, self._description)
-        alive = recover(self._spool_directory, self._tables)
+        layout.check_writable(self._place, self._description)
+        alive = recover(self._spool_directory, self._tables).alive
         known = self._catalog.sweeps().get(sweep.sweep_id)
         if known is not None:
             _check_same(known, sweep)
@@ -148,7 +154,7 @@ class Store:
         """
         sweep = self._catalog.sweeps().get(sweep_id)
         if sweep is None:
-            raise StoreError(f"{self.path} holds no sweep {sweep_id!r}; sweeps() lists those it has")
+            raise StoreError(f"{self.location} holds no sweep {sweep_id!r}; sweeps() lists those it has")
         return SweepHistory(sweep, self._book(sweep_id).trials())
 
     def curves(self, *, since: Cursor | None = None, exclude: Collection[str] = ()) -> list[SweepHistory]:
@@ -184,13 +190,119 @@ class Store:
         segments = self._tables[table]
         return (batch for spool_id in segments.spools() for batch in segments.read(spool_id, columns, filter))
 
+    def export(
+        self,
+        path: Path,
+        table: Exported = "results",
+        *,
+        sweep_ids: Collection[str] | None = None,
+        replace: bool = False,
+    ) -> int:
+        """Writes published rows, each once, to one Parquet or CSV file.
+
+        Args:
+            path: ends in ``.parquet`` or ``.csv``.
+            table: a table of the store, or ``curves``: the reports that count, with their configurations beside them.
+            sweep_ids: only these sweeps.
+            replace: whether a file that is there already is replaced.
+
+        Returns:
+            how many rows were written.
+
+        Raises:
+            StoreError: the file cannot be written, or there is one.
+        """
+        if table == "curves":
+            wanted = (s for s in self._catalog.sweeps() if sweep_ids is None or s in sweep_ids)
+            batches = export.curve_batches(self.history(sweep_id) for sweep_id in wanted)
+            return export.write(path, export.CURVES, batches, replace=replace)
+        where = None if sweep_ids is None else pc.field("sweep_id").isin(sorted(sweep_ids))
+        return export.write(path, TABLES[table], self.scan(table, filter=where), replace=replace)
+
     def cursor(self) -> Cursor:
         """How far everything is published now; read it before `curves` to miss nothing."""
         return Cursor({table: {s: t.reach(s) for s in t.spools()} for table, t in self._tables.items()})
 
     def holes(self) -> list[Hole]:
-        """The rows that were published once and cannot be read now, because a segment was damaged or deleted."""
-        return [hole for t in self._tables.values() for spool in t.spools() for hole in t.holes(spool)]
+        """The rows that were published once and cannot be read now, because a segment was damaged or deleted.
+
+        Those that `accept_holes` has noted are left out.
+        """
+        found = [
+            hole for t in self._tables.values() for s in t.spools() for hole in (*t.holes(s), t.lost_tail(s)) if hole
+        ]
+        return [hole for hole in found if not self._tables[hole.table].is_accepted(hole)]
+
+    # Upkeep
+
+    def recover(self) -> Recovery:
+        """Publishes what drivers that died on this machine had accepted; `open_sweep` does so too.
+
+        Raises:
+            StoreError: the store refuses; nothing accepted is lost.
+        """
+        layout.check_writable(self._place, self._description)
+        return recover(self._spool_directory, self._tables)
+
+    def sizes(self) -> dict[Table, TableSize]:
+        """How big the tables are."""
+        return upkeep.size_of(self._place, self._tables)
+
+    def check(self) -> CheckReport:
+        """Reads every file and looks whether all is there, once and undamaged; damaged files go into quarantine."""
+        tables = {table: Segments(self._place, table) for table in TABLES}  # these have not seen anything yet
+        bad = [name for table in tables.values() for spool in table.spools() for name in table.verify(spool)]
+        quarantined = upkeep.quarantined(self._place)
+        moved = {name.rpartition("/")[2] for name in quarantined}
+        return CheckReport(
+            tables=upkeep.size_of(self._place, tables),
+            quarantined=quarantined,
+            in_place=tuple(name for name in bad if name.rpartition("/")[2] not in moved),
+            holes=tuple(self.holes()),
+            doubled=upkeep.doubled(tables, self._catalog.spools()),
+            waiting=tuple(path.stem for path in abandoned(self._spool_directory)),
+            left_over=len(list(upkeep.left_over(self._place, tables))),
+        )
+
+    def accept_holes(self) -> list[Hole]:
+        """Notes that the rows in all holes are lost for good, so that cursors go on behind them; returns the holes."""
+        layout.check_writable(self._place, self._description)
+        holes = self.holes()
+        for hole in holes:
+            self._tables[hole.table].accept(hole)
+        return holes
+
+    def compact(self) -> Compaction:
+        """Merges small files; safe at any time, beside readers and drivers."""
+        layout.check_writable(self._place, self._description)
+        return upkeep.compact(self._place, self._tables)
+
+    def prune(
+        self, older_than: str, *, sweep_ids: Collection[str] | None = None, dry_run: bool = False
+    ) -> list[Pruned]:
+        """Deletes sweeps that nobody has written to for a while, for ever.
+
+        A predictor that has learned from them keeps what it learned until it is trained anew.
+
+        Args:
+            older_than: an age such as ``"90d"``, ``"36h"``, ``"12w"``.
+            sweep_ids: only these.
+            dry_run: whether nothing is deleted, only listed.
+
+        Returns:
+            what was deleted, or would be.
+
+        Raises:
+            StoreError: ``older_than`` is no age, or the store refuses.
+        """
+        before = upkeep.age_to_time(older_than)
+        layout.check_writable(self._place, self._description)
+        names = {sweep_id: sweep.name for sweep_id, sweep in self._catalog.sweeps().items()}
+        spools = {s: own for s, own in self._catalog.spools().items() if sweep_ids is None or s in sweep_ids}
+        old = upkeep.describe_old(self._tables, names, spools, before)
+        for sweep in [] if dry_run else old:
+            upkeep.prune(self._place, self._tables, sweep, spools[sweep.sweep_id])
+        return old
 
     @property
     def _spool_directory(self) -> Path:

@@ -120,7 +120,7 @@ def test_a_store_that_cannot_be_changed_is_read_around_the_damage(pieces, monkey
         raise OSError(30, "Read-only file system")
 
     DAMAGE["torn"](results(pieces)[1])
-    monkeypatch.setattr("metahp.store.segments.os.rename", refuse)
+    monkeypatch.setattr("metahp.store.places.os.rename", refuse)
     assert read_steps(pieces) == [*range(1, 11), *range(21, ROWS + 1)]
     assert "left where it is (Read-only file system)" in caplog.text
     assert len(results(pieces)) == 4
