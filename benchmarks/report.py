@@ -1,7 +1,8 @@
 """Tables and pictures, made from the files that `benchmarks.replay` wrote and from nothing else.
 
-For every family of tasks: ``<family>.md`` (all tables), ``<family>.csv`` (the main one), ``<family>.png`` (regret over
-epochs and over time), ``<family>-ranks.png`` (critical-difference diagram); and ``cells.csv``, one row per cell.
+For every family of tasks and budget: ``<study>.md`` (all tables), ``<study>.csv`` (the main one), ``<study>.png``
+(regret over steps, simulated and real time), ``<study>-ranks.png`` (critical-difference diagram). For all of them:
+``cells.parquet`` and ``cells.csv``, one row per cell with its settings and the commit.
 """
 
 from __future__ import annotations
@@ -12,17 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
 
 from benchmarks.cells import Outcome, read_outcomes
+from benchmarks.pictures import draw_anytime, draw_ranks
 from benchmarks.statistics import (
     BUDGETS,
     Study,
     area,
-    critical_difference,
-    label_of,
     mean_ranks,
     paired_interval,
     speed_up,
+    speed_up_by_task,
     standard_error,
     studies,
 )
@@ -45,19 +49,40 @@ def write_report(directory: Path) -> list[str]:
         raise FileNotFoundError(
             f"{directory} holds no results; run python -m benchmarks replay --out {directory} first"
         )
-    write_csv(directory / "cells.csv", _cell_rows(outcomes))
+    cells = pa.Table.from_pylist([_cell_row(outcome) for outcome in outcomes])
+    pq.write_table(cells, directory / "cells.parquet")
+    pyarrow.csv.write_csv(cells, directory / "cells.csv")
     return [_write_study(directory, study) for study in studies(outcomes) if study.tasks]
 
 
+def _cell_row(outcome: Outcome) -> dict[str, Any]:
+    """A cell's settings, what came of it, and the commit."""
+    return {
+        **{name: getattr(outcome.cell, name) for name in outcome.cell.__slots__},
+        "seed": outcome.cell.seed,
+        **{f"regret@{budget:g}": outcome.at(budget) for budget in BUDGETS},
+        "trials": outcome.trials,
+        "stopped": outcome.stopped,
+        "false_stops": outcome.false_stops,
+        "simulated_trainings": float(outcome.trainings_s[-1]),
+        "own_s": float(outcome.overhead_s[-1]),
+        "before_s": outcome.before_s,
+        "commit": outcome.facts["commit"],
+        "changed": outcome.facts["changed"],
+    }
+
+
 def _write_study(directory: Path, study: Study) -> str:
-    name = _file_name(study)
+    name = f"{study.tasks[0].partition('/')[0]}-{study.workers}x{study.trainings:g}"
     main = main_table(study)
+    baselines = [baseline for baseline in BASELINES if baseline in study.labels]
     text = "\n\n".join(
         [
             f"## {name}",
             _circumstances(study),
             markdown(main),
-            *(_against(study, baseline) for baseline in BASELINES if baseline in study.labels),
+            *(markdown(speed_table(study, baseline)) for baseline in baselines),
+            *(markdown(_differences(study, baseline)) for baseline in baselines),
         ]
     )
     (directory / f"{name}.md").write_text(text + "\n", encoding="utf-8")
@@ -67,16 +92,11 @@ def _write_study(directory: Path, study: Study) -> str:
     return text
 
 
-def _file_name(study: Study) -> str:
-    cell = study.of(study.labels[0])[0].cell
-    return f"{cell.task.partition('/')[0]}-{cell.workers}x{cell.trainings:g}"
-
-
 def main_table(study: Study) -> Rows:
     """One row per method, the best last regret first; the first row names the columns."""
     budgets = [b for b in BUDGETS if b <= study.trainings]
-    head = ["method", *(f"regret @{b:g}" for b in budgets), "median", "rank", "AUC", "speed-up over asha"]
-    head += ["false stops", "trials", "own s", "before s"]
+    head = ["method", *(f"regret @{b:g}" for b in budgets), "median", "rank", "AUC"]
+    head += ["stopped", "falsely", "trials", "own s", "before s"]
     ranks = mean_ranks(study, study.trainings)
     ordered = sorted(study.labels, key=lambda label: float(study.regrets(label, study.trainings).mean()))
     return [head, *([label, *_numbers(study, label, budgets, ranks[label])] for label in ordered)]
@@ -85,31 +105,64 @@ def main_table(study: Study) -> Rows:
 def _numbers(study: Study, label: str, budgets: Sequence[float], rank: float) -> list[str]:
     by_task = {b: study.regrets(label, b).mean(axis=1) for b in budgets}
     outcomes = study.of(label)
-    stopped, false = sum(own.stopped for own in outcomes), sum(own.false_stops for own in outcomes)
-    ratio = speed_up(study, label, "asha") if "asha" in study.labels else float("nan")
+    trials, stopped, false = (
+        sum(getattr(own, name) for own in outcomes) for name in ("trials", "stopped", "false_stops")
+    )
     return [
         *(f"{by_task[b].mean():.3f} ± {standard_error(by_task[b]):.3f}" for b in budgets),
         f"{np.median(by_task[budgets[-1]]):.3f}",
         f"{rank:.1f}",
         f"{area(study, label):.3f}",
-        f"{ratio:.1f}×" if np.isfinite(ratio) else "never",
-        f"{false}/{stopped}",
-        f"{np.mean([own.trials for own in outcomes]):.0f}",
+        f"{100 * stopped / trials:.0f} %",
+        f"{100 * false / stopped:.1f} %" if stopped else "–",
+        f"{trials / len(outcomes):.0f}",
         f"{np.mean([own.overhead_s[-1] for own in outcomes]):.2f}",
         f"{np.mean([own.before_s for own in outcomes]):.1f}",
     ]
 
 
+def speed_table(study: Study, baseline: str) -> Rows:
+    """How many times fewer steps than the baseline each method needs for what the baseline has in the end."""
+    rows = [[f"steps to {baseline}'s last regret, times fewer", "mean regret", "median task", "worst tenth", "reached"]]
+    for label in study.labels:
+        if label != baseline:
+            by_task = speed_up_by_task(study, label, baseline)
+            worst, median = np.quantile(by_task, (0.1, 0.5), method="lower")
+            numbers = [_times(value) for value in (speed_up(study, label, baseline), median, worst)]
+            rows.append([label, *numbers, f"{np.sum(by_task > 0)} of {len(by_task)} tasks"])
+    return rows
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.1f}×" if ratio else "never"
+
+
+def _differences(study: Study, baseline: str) -> Rows:
+    """Paired differences to a baseline with 95 % bootstrap intervals over tasks and seeds."""
+    budgets = [b for b in BUDGETS if b <= study.trainings]
+    rows = [[f"regret minus that of {baseline}", *(f"@{b:g}" for b in budgets)]]
+    for label in study.labels:
+        if label != baseline:
+            gaps = (study.regrets(label, b) - study.regrets(baseline, b) for b in budgets)
+            rows.append([label, *(with_interval(gap) for gap in gaps)])
+    return rows
+
+
+def with_interval(differences: FloatArray) -> str:
+    """The mean of paired differences ``(t, s)`` with its 95 % interval."""
+    low, high = paired_interval(differences)
+    return f"{differences.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
 def _circumstances(study: Study) -> str:
     first = study.of(study.labels[0])[0]
-    seeds = len(study.outcomes[study.labels[0]][study.tasks[0]])
     commits = sorted({own.facts["commit"][:10] + "+" * own.facts["changed"] for own in _all(study)})
     versions = ", ".join(f"{name} {number}" for name, number in first.facts["versions"].items())
     lines = [
-        f"{len(study.tasks)} tasks × {seeds} seeds, {first.cell.workers} workers, {study.trainings:g} full trainings "
-        f"of {first.max_step} steps; ± is the standard error over tasks. Regret 0 is the best of 1,000 random "
-        "configurations at any step, 1 the median first score. *Speed-up*: how many times fewer steps until the final "
-        "mean regret of Ray's default ASHA. *False stops*: stopped trials that would have beaten the sweep's best. "
+        f"{len(study.tasks)} tasks × {study.seeds} seeds, {study.workers} workers, {study.trainings:g} full "
+        f"trainings of {study.max_step} steps; ± is the standard error over tasks. Regret 0 is the best of 1,000 "
+        "random configurations at any step, 1 the median first score; *median* is over tasks, *AUC* the mean over all "
+        "steps. *stopped*: of the trials; *falsely*: of those, the ones that would have beaten the sweep's best. "
         "*own s*: real seconds of the method per sweep; *before s*: of preparing it, once for a task and its seeds.",
         f"Commit {', '.join(commits)} (+: with changes); {versions}; {first.facts['machine']}.",
     ]
@@ -118,90 +171,8 @@ def _circumstances(study: Study) -> str:
     return "\n\n".join(lines)
 
 
-def _against(study: Study, baseline: str) -> str:
-    """Paired differences to a baseline with 95 % bootstrap intervals over tasks and seeds."""
-    budgets = [b for b in BUDGETS if b <= study.trainings]
-    rows = [[f"regret minus that of {baseline}", *(f"@{b:g}" for b in budgets)]]
-    for label in study.labels:
-        if label != baseline:
-            rows.append([label, *(_difference(study, label, baseline, b) for b in budgets)])
-    return markdown(rows)
-
-
-def _difference(study: Study, label: str, baseline: str, trainings: float) -> str:
-    differences = study.regrets(label, trainings) - study.regrets(baseline, trainings)
-    low, high = paired_interval(differences)
-    return f"{differences.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
-
-
-def draw_anytime(study: Study, path: Path) -> None:
-    """Mean regret over the budget in steps, and over real time: simulated training plus the method's own seconds."""
-    plt = pyplot()
-    figure, (by_step, by_time) = plt.subplots(1, 2, figsize=(11, 4.2), sharey=True)
-    grid = np.geomspace(1.0 / study.of(study.labels[0])[0].max_step, study.trainings, 60)
-    for label in study.labels:
-        by_step.plot(grid, study.anytime(label, grid).mean(axis=0), label=label)
-        by_time.plot(grid, _over_time(study, label, grid), label=label)
-    by_step.set(xscale="log", xlabel="training steps, in full trainings", ylabel="normalised regret (mean over tasks)")
-    by_time.set(xscale="log", xlabel="real time, in median full trainings")
-    by_time.legend(fontsize="small")
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
-
-
-def _over_time(study: Study, label: str, grid: FloatArray) -> FloatArray:
-    """Mean regret at real times; the method's own seconds stop the clock for all workers."""
-    curves = []
-    for own in study.of(label):
-        times = own.trainings_s + own.overhead_s / own.training_unit_s
-        reached = np.searchsorted(times, grid, side="right")
-        curves.append(np.concatenate([[1.0], own.regret])[reached])
-    mean: FloatArray = np.mean(curves, axis=0)
-    return mean
-
-
-def draw_ranks(study: Study, path: Path) -> None:
-    """Critical-difference diagram (Demšar 2006): bars join methods whose mean ranks do not differ significantly."""
-    plt = pyplot()
-    ranks = sorted(mean_ranks(study, study.trainings).items(), key=lambda item: item[1])
-    width = critical_difference(len(ranks), len(study.tasks)) if len(ranks) > 1 else 0.0
-    figure, axes = plt.subplots(figsize=(8, 1.2 + 0.28 * len(ranks)))
-    for line, (label, rank) in enumerate(ranks):
-        axes.plot([rank, rank + width], [line, line], color="0.8", linewidth=6, solid_capstyle="butt")
-        axes.plot(rank, line, "o", color="black")
-        axes.annotate(label, (rank, line), xytext=(-8, 0), textcoords="offset points", ha="right", va="center")
-    axes.set(
-        xlabel=f"mean rank at {study.trainings:g} full trainings (grey: critical difference {width:.2f})", yticks=[]
-    )
-    axes.set_xlim(1.0 - 0.35 * len(ranks), len(ranks) + 0.5)
-    axes.invert_yaxis()
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
-
-
-def pyplot() -> Any:
-    """Matplotlib, drawing into files; imported here because it takes a second."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    return plt
-
-
 def _all(study: Study) -> Iterable[Outcome]:
     return (own for label in study.labels for own in study.of(label))
-
-
-def _cell_rows(outcomes: Sequence[Outcome]) -> Rows:
-    rows = [["task", "method", "repetition", *(f"regret@{b:g}" for b in BUDGETS), "trials", "stopped", "false_stops"]]
-    for own in outcomes:
-        regrets = [f"{own.at(b):.6f}" for b in BUDGETS]
-        counts = [str(own.trials), str(own.stopped), str(own.false_stops)]
-        rows.append([own.cell.task, label_of(own), str(own.cell.repetition), *regrets, *counts])
-    return rows
 
 
 def write_csv(path: Path, rows: Rows) -> None:

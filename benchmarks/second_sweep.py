@@ -36,11 +36,12 @@ import numpy as np
 
 from benchmarks.history import Past, history_of
 from benchmarks.methods.registry import METHODS, Setting
+from benchmarks.pictures import pyplot, save_figure
 from benchmarks.processes import in_processes
 from benchmarks.replay import about_this_run, progress_bar
-from benchmarks.report import markdown, pyplot, write_csv
+from benchmarks.report import markdown, with_interval, write_csv
 from benchmarks.simulator import Replay, simulate
-from benchmarks.statistics import band, paired_interval
+from benchmarks.statistics import band
 from benchmarks.tasks import Task, load_task, load_tasks
 from metahp.types import FloatArray
 
@@ -146,10 +147,9 @@ def table(results: Sequence[Comparison]) -> list[list[str]]:
     for family, (without, helped, trainings) in curves(results).items():
         for budget in (checkpoint for checkpoint in CHECKPOINTS if checkpoint <= trainings[-1]):
             step = int(np.searchsorted(trainings, budget))
-            difference = helped[:, :, step] - without[:, :, step]
-            low, high = paired_interval(difference)
             means = (f"{without[:, :, step].mean():.3f}", f"{helped[:, :, step].mean():.3f}")
-            rows.append([family, f"{budget:g}", *means, f"{difference.mean():+.3f} [{low:+.3f}, {high:+.3f}]"])
+            difference = with_interval(helped[:, :, step] - without[:, :, step])
+            rows.append([family, f"{budget:g}", *means, difference])
     return rows
 
 
@@ -183,9 +183,7 @@ def draw(results: Sequence[Comparison], path: Path) -> None:
         panel.minorticks_off()
     axes[0, 0].set_ylabel("normalised regret")
     axes[0, -1].legend(frameon=False, fontsize="small")
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    save_figure(figure, path)
 
 
 def _pairs(tasks: Sequence[Task], most: int) -> list[tuple[Task, Task]]:

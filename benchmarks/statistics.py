@@ -15,6 +15,7 @@ from metahp.types import FloatArray
 
 BUDGETS = (0.5, 1.0, 2.0, 4.0)
 BOOTSTRAPS = 2000
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,27 @@ class Study:
 
     @property
     def trainings(self) -> float:
-        """The budget."""
-        return self.of(self.labels[0])[0].cell.trainings
+        """The budget in full trainings' worth of steps."""
+        return self._first.cell.trainings
+
+    @property
+    def workers(self) -> int:
+        """How many trials trained at once."""
+        return self._first.cell.workers
+
+    @property
+    def max_step(self) -> int:
+        """Steps of a full training."""
+        return self._first.max_step
+
+    @property
+    def seeds(self) -> int:
+        """Repetitions of each task."""
+        return len(self.outcomes[self.labels[0]][self.tasks[0]])
+
+    @property
+    def _first(self) -> Outcome:
+        return self.outcomes[self.labels[0]][self.tasks[0]][0]
 
 
 def label_of(outcome: Outcome) -> str:
@@ -130,9 +150,22 @@ def area(study: Study, label: str) -> float:
 
 
 def speed_up(study: Study, label: str, baseline: str) -> float:
-    """How many times fewer steps than the baseline until its final mean regret is reached; NaN where it never is."""
-    steps = study.of(baseline)[0].max_step
-    grid = np.arange(1, round(study.trainings * steps) + 1) / steps
-    target = study.anytime(baseline, grid[-1:]).mean()
-    reached = np.flatnonzero(study.anytime(label, grid).mean(axis=0) <= target)
-    return float(grid[-1] / grid[reached[0]]) if reached.size else float("nan")
+    """How many times fewer steps than the baseline until its final mean regret is reached; 0 where it never is."""
+    return _times_fewer(*(_every_step(study, name).mean(axis=0) for name in (label, baseline)))
+
+
+def speed_up_by_task(study: Study, label: str, baseline: str) -> FloatArray:
+    """Shape ``(t,)``: the same for each task alone, seeds averaged."""
+    own, theirs = _every_step(study, label), _every_step(study, baseline)
+    return np.array([_times_fewer(*pair) for pair in zip(own, theirs, strict=True)])
+
+
+def _every_step(study: Study, label: str) -> FloatArray:
+    """Regret after each step, shape ``(t, n)``."""
+    return study.anytime(label, np.arange(1, round(study.trainings * study.max_step) + 1) / study.max_step)
+
+
+def _times_fewer(own: FloatArray, baseline: FloatArray) -> float:
+    """The last step over that at which ``own`` is as good as the baseline is at the last one; 0 if it never is."""
+    reached = np.flatnonzero(own <= baseline[-1] + _ROUNDING)
+    return len(baseline) / (reached[0] + 1) if reached.size else 0.0

@@ -15,7 +15,7 @@ from benchmarks.overhead import run_overhead
 from benchmarks.replay import run_replay
 from benchmarks.report import main_table, write_report
 from benchmarks.second_sweep import Comparison, Pair, table
-from benchmarks.statistics import critical_difference, mean_ranks, paired_interval, speed_up, studies
+from benchmarks.statistics import critical_difference, mean_ranks, paired_interval, speed_up, speed_up_by_task, studies
 from benchmarks.tasks import load_task
 
 pytestmark = pytest.mark.filterwarnings("ignore:All-NaN slice:RuntimeWarning")
@@ -72,8 +72,11 @@ def test_the_report_is_made_from_the_cells_alone(results):
     assert "| regret minus that of asha |" in text
     for name in ("synthetic-plain-4x4.md", "synthetic-plain-4x4.csv", "synthetic-plain-4x4.png", "cells.csv"):
         assert (results / name).stat().st_size > 0
+    assert pq.read_table(results / "cells.parquet").num_rows == 18
     with (results / "cells.csv").open() as file:
-        assert len(list(csv.DictReader(file))) == 18
+        cells = list(csv.DictReader(file))
+    assert {cell["method"] for cell in cells} == {"random", "asha", "portfolio"}
+    assert all(float(cell["regret@4"]) <= float(cell["regret@0.5"]) for cell in cells)
 
 
 def test_the_numbers_of_the_main_table(results):
@@ -83,12 +86,14 @@ def test_the_numbers_of_the_main_table(results):
     by_task = np.array([[own.at(4.0) for own in study.outcomes["random"][task]] for task in study.tasks]).mean(axis=1)
     error = by_task.std(ddof=1) / 3**0.5
     assert row[head.index("regret @4")] == f"{by_task.mean():.3f} ± {error:.3f}"
-    assert row[head.index("false stops")] == "0/0"
+    assert (row[head.index("stopped")], row[head.index("falsely")]) == ("0 %", "–")
     ranks = mean_ranks(study, 4.0)
     assert sum(ranks.values()) == pytest.approx(1 + 2 + 3)
     assert ranks["portfolio (other-tasks)"] == min(ranks.values())
     assert speed_up(study, "asha", "asha") >= 1.0
     assert speed_up(study, "portfolio (other-tasks)", "asha") > 1.0
+    assert np.all(speed_up_by_task(study, "asha", "asha") >= 1.0)
+    assert speed_up_by_task(study, "portfolio (other-tasks)", "asha").shape == (3,)
 
 
 def test_only_pairs_that_every_method_has_are_compared(results, tmp_path):
