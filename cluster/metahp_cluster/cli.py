@@ -16,7 +16,7 @@ import typer
 
 import metahp
 from metahp.errors import MetaHPError
-from metahp_cluster import jobs_cli, store_cli
+from metahp_cluster import import_cli, jobs_cli, store_cli
 from metahp_cluster.report import facts
 from metahp_cluster.results import SweepResult
 from metahp_cluster.run import run as run_sweep
@@ -33,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(store_cli.app, name="store")
+app.add_typer(import_cli.app, name="import")
 jobs_cli.mount(app)
 
 

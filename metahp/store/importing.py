@@ -12,12 +12,13 @@ from uuid import UUID, uuid5
 from metahp.errors import MetaHPError, RecordError
 from metahp.space import SearchSpace
 from metahp.store import codec
-from metahp.store.rows import MAX_STEP, TrialEvent, config_columns
+from metahp.store.importers.inference import complete, infer_space
+from metahp.store.rows import MAX_STEP, TrialEvent, checked_id, config_columns
 from metahp.store.writer import SweepWriter
-from metahp.types import Config, Measurement, Mode, Sweep, TaskValue, Trial, TrialStatus, parse_mode
+from metahp.types import Config, Measurement, Sweep, TaskValue, Trial, TrialStatus, parse_mode
 
 _NAMESPACE = UUID("6f0c2f0e-6c8e-5b0e-9a53-5d1f6f1c7a11")
-_KEYS = {"config", "curve", "status"}
+_KEYS = {"config", "curve", "status", "trial_id"}
 _ENDS = (TrialEvent.PAUSED, TrialEvent.COMPLETED, TrialEvent.STOPPED, TrialEvent.ERRORED)
 _EVENTS = {event.status: event for event in _ENDS}
 
@@ -53,10 +54,14 @@ class ImportReport:
     known: int = 0
     refused: tuple[Refusal, ...] = ()
 
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Why things were refused, and how many for each reason; the most frequent first."""
+        return dict(Counter(refusal.reason for refusal in self.refused).most_common())
+
     def __str__(self) -> str:
         lines = [f"{self.trials} new trials, {self.measurements} new measurements, {self.known} known before"]
-        reasons = Counter(refusal.reason for refusal in self.refused)
-        lines += [f"refused {count}×: {reason}" for reason, count in reasons.most_common()]
+        lines += [f"refused {count}×: {reason}" for reason, count in self.reasons.items()]
         return "\n".join(lines)
 
 
@@ -88,25 +93,40 @@ class ImportedTrial:
         return self.end is not None and self.end.status is not known.status
 
 
-def imported_sweep(
-    name: str,
-    space: SearchSpace,
-    metric: str,
-    mode: str,
-    task: Mapping[str, TaskValue] | None,
-    max_step: int | None,
-) -> Sweep:
-    """The sweep that imported trials belong to; its id follows from what it is, so importing again finds it."""
-    content = codec.dumps([name, space.identity, metric, str(parse_mode(mode)), dict(task or {})])
-    return Sweep(str(uuid5(_NAMESPACE, content)), space, metric, Mode(mode), max_step, dict(task or {}), name)
+def identity_of(
+    name: str, space: SearchSpace | None, metric: str, mode: str, task: Mapping[str, TaskValue] | None
+) -> str:
+    """The id of an imported sweep: it follows from what the sweep is, so importing again finds it."""
+    identity = "inferred" if space is None else space.identity
+    content = codec.dumps([name, identity, metric, str(parse_mode(mode)), dict(task or {})])
+    return str(uuid5(_NAMESPACE, content))
+
+
+def space_of(trials: Sequence[Mapping[str, Any]]) -> SearchSpace:
+    """The space that the configurations of the trials span."""
+    given = [trial.get("config") for trial in trials if isinstance(trial, Mapping)]
+    return infer_space([config for config in given if isinstance(config, Mapping)])
+
+
+def completed(trials: Sequence[Mapping[str, Any]], space: SearchSpace) -> list[Mapping[str, Any]]:
+    """The trials, with None for hyperparameters of an inferred space that their configurations lack."""
+    return [
+        {**trial, "config": complete(trial["config"], space.root)}
+        if isinstance(trial, Mapping) and isinstance(trial.get("config"), Mapping)
+        else trial
+        for trial in trials
+    ]
 
 
 def check_trials(sweep: Sweep, trials: Sequence[Mapping[str, Any]]) -> tuple[list[ImportedTrial], list[Refusal]]:
     """Sorts out what can be recorded, trial by trial and measurement by measurement."""
-    good, refused = [], []
+    good: list[ImportedTrial] = []
+    refused: list[Refusal] = []
+    taken: set[str] = set()
     for position, given in enumerate(trials):
         try:
             trial = _trial(sweep, position, given)
+            _take(trial.trial_id, taken)
         except (MetaHPError, ValueError, TypeError) as problem:
             refused.append(Refusal(position, str(problem)))
             continue
@@ -130,13 +150,22 @@ def record_trials(writer: SweepWriter, trials: Sequence[ImportedTrial], refused:
 
 def _trial(sweep: Sweep, position: int, given: Mapping[str, Any]) -> ImportedTrial:
     if not isinstance(given, Mapping) or not {"config", "curve"} <= set(given) <= _KEYS:
-        raise RecordError(f"a trial needs 'config' and 'curve', and may have 'status'; got {_keys_of(given)}")
+        raise RecordError(
+            f"a trial needs 'config' and 'curve', and may have 'status' and 'trial_id'; got {_keys_of(given)}"
+        )
     if isinstance(given["curve"], str | Mapping) or not hasattr(given["curve"], "__iter__"):
         raise RecordError(f"a curve is a list of (step, value, seconds), got {given['curve']!r:.100}")
     list(sweep.space.assignments(given["config"]))  # a configuration outside the space teaches nothing about it
     status = TrialStatus(given.get("status", TrialStatus.COMPLETED))
     config_hash = config_columns(given["config"], sweep.space)["config_hash"]
-    return ImportedTrial(f"{position:06d}-{config_hash[:12]}", given["config"], _EVENTS.get(status))
+    trial_id = given.get("trial_id", f"{position:06d}-{config_hash[:12]}")
+    return ImportedTrial(checked_id("trial_id", trial_id), given["config"], _EVENTS.get(status))
+
+
+def _take(trial_id: str, taken: set[str]) -> None:
+    if trial_id in taken:
+        raise RecordError(f"trial_id {trial_id!r} comes twice; the first trial is kept")
+    taken.add(trial_id)
 
 
 def _keys_of(given: Any) -> str:

@@ -18,7 +18,7 @@ from metahp.store.catalog import Catalog
 from metahp.store.cursor import Cursor
 from metahp.store.curves import EVENT_COLUMNS, RESULT_COLUMNS, TrialBook
 from metahp.store.export import Exported
-from metahp.store.importing import ImportReport, check_trials, imported_sweep, record_trials
+from metahp.store.importing import ImportReport, check_trials, completed, identity_of, record_trials, space_of
 from metahp.store.redaction import redact_space
 from metahp.store.rows import Row
 from metahp.store.schema import TABLES, Table
@@ -27,7 +27,7 @@ from metahp.store.segments import Hole, Segments
 from metahp.store.spool import Spool, abandoned, trial_rows
 from metahp.store.upkeep import CheckReport, Compaction, Pruned, TableSize
 from metahp.store.writer import SweepWriter
-from metahp.types import Mode, Sweep, SweepHistory, TaskValue
+from metahp.types import Mode, Sweep, SweepHistory, TaskValue, parse_mode
 
 
 class Store:
@@ -109,7 +109,7 @@ class Store:
         self,
         *,
         name: str,
-        space: SearchSpace,
+        space: SearchSpace | None,
         metric: str,
         mode: Mode | str,
         trials: Sequence[Mapping[str, Any]],
@@ -120,18 +120,24 @@ class Store:
 
         Args:
             name: for people, and part of the sweep's identity together with space, metric, mode and task.
-            space: the search space.
+            space: the search space; None to infer the smallest one that holds the trials of the first import.
             metric: what the curves are values of.
             mode: whether it is minimised or maximised.
-            trials: ``{"config": {...}, "curve": [(step, value, seconds), ...], "status": "completed"}``; seconds
-                and status may be left out. Their order is part of their identity: append new ones at the end.
+            trials: ``{"config": {...}, "curve": [(step, value, seconds), ...], "status": "completed",
+                "trial_id": "..."}``; seconds, status and trial_id may be left out. Without ids their order is part of
+                their identity: append new ones at the end.
             task: what is known about the task.
             max_step: steps of a full training.
 
         Returns:
             what was new, and what could not be placed and why; everything else went in.
         """
-        sweep = imported_sweep(name, space, metric, mode, task, max_step)
+        sweep_id = identity_of(name, space, metric, mode, task)
+        if space is None:
+            known_sweep = self._catalog.sweeps().get(sweep_id)
+            space = space_of(trials) if known_sweep is None else known_sweep.space
+            trials = completed(trials, space)
+        sweep = Sweep(sweep_id, space, metric, parse_mode(mode), max_step, dict(task or {}), name)
         good, refused = check_trials(sweep, trials)
         known = {trial.trial_id: trial for trial in self._book(sweep.sweep_id).trials()}
         if not any(trial.adds_to(known.get(trial.trial_id)) for trial in good):

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from metahp.space import Categorical, Float, SearchSpace
 from metahp.store import Store
 from metahp.types import Mode, Sweep
+from metahp_cluster import cli
 
 
 @pytest.fixture
@@ -25,3 +27,18 @@ def space() -> SearchSpace:
 @pytest.fixture
 def sweep(space: SearchSpace) -> Sweep:
     return Sweep("sweep-1", space, "accuracy", Mode.MAX, 10, {"kind": "image", "classes": 10}, "digits")
+
+
+@pytest.fixture
+def metahp(monkeypatch, capsys):
+    """Runs the command; gives its exit code and what it printed, parsed where ``--json`` is among the arguments."""
+
+    def run(*arguments: object):
+        monkeypatch.setattr("sys.argv", ["metahp", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        said = capsys.readouterr()
+        output = json.loads(said.out) if "--json" in arguments and said.out else said.out
+        return end.value.code or 0, output, said.err
+
+    return run

@@ -14,25 +14,9 @@ import pytest
 from metahp.errors import MetaHPError, StoreError
 from metahp.store import Store, sealing, upkeep
 from metahp.types import Measurement
-from metahp_cluster import cli
+from metahp_cluster import store_cli
 
 CONFIG = {"lr": 0.1, "kernel": (3, 3)}
-
-
-@pytest.fixture
-def metahp(store, spool_dir, monkeypatch, capsys):
-    """Runs the command; gives its exit code and what it printed, parsed where ``--json`` is among the arguments."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(spool_dir.parent / "state"))
-
-    def run(*arguments: object):
-        monkeypatch.setattr("sys.argv", ["metahp", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        said = capsys.readouterr()
-        output = json.loads(said.out) if "--json" in arguments and said.out else said.out
-        return end.value.code or 0, output, said.err
-
-    return run
 
 
 def write(store: Store, sweep, steps, seal_every: int = 10**9) -> str:
@@ -240,7 +224,7 @@ def test_the_commands_in_words(pieces, metahp, tmp_path):
     assert metahp("store", "recover", pieces.path)[1].startswith("published: 0 dead driver runs")
     files(pieces)[1].write_bytes(b"")
     code, said, _ = metahp("store", "check", pieces.path)
-    assert code == cli.store_cli.DAMAGED
+    assert code == store_cli.DAMAGED
     assert "missing: results: rows 11-20 of spool" in said
     assert "metahp store check --accept-holes" in said
     assert "NOT whole" in said
