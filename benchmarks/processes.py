@@ -1,4 +1,4 @@
-"""Work spread over processes that do not fight for the cores."""
+"""Work spread over processes that do not fight for the cores, and how far it is."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import TypeVar
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
@@ -37,3 +39,8 @@ def in_processes(work: Callable[[Argument], Result], arguments: Sequence[Argumen
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=quiet) as pool:
         for future in as_completed([pool.submit(work, argument) for argument in arguments]):
             yield future.result()
+
+
+def progress_bar() -> Progress:
+    """Done, to do, time."""
+    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -25,23 +25,18 @@ every trial in full and uses up the budget.
 
 from __future__ import annotations
 
-import os
-import platform
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
 from benchmarks.cells import Cell, write_outcome
 from benchmarks.history import Past, past_of
 from benchmarks.methods.registry import Setting, method_named
-from benchmarks.processes import in_processes
+from benchmarks.processes import in_processes, progress_bar
+from benchmarks.provenance import about_this_run
 from benchmarks.simulator import simulate
 from benchmarks.tasks import Task, load_task, load_tasks
 
@@ -123,29 +118,3 @@ def run_cell(cell: Cell, task: Task, past: Past, out: Path, facts: dict[str, Any
     steps = round(cell.trainings * task.max_step)
     replay = simulate(task, searcher, scheduler, workers=cell.workers, max_reports=steps, seed=cell.seed)
     write_outcome(out, cell, task, replay, {**facts, "before_s": before_s})
-
-
-def about_this_run() -> dict[str, Any]:
-    """What stands beside every number: the commit, whether files were changed since, the versions, the machine."""
-    return {
-        "commit": _git("rev-parse", "HEAD"),
-        "changed": bool(_git("status", "--porcelain", "--untracked-files=no")),
-        "versions": {name: version(name) for name in ("metahp", "ray", "optuna", "keras", "numpy", "scikit-learn")},
-        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}",
-    }
-
-
-def _git(*arguments: str) -> str:
-    """What git says of the project; empty where there is no git or no repository."""
-    try:
-        answer = subprocess.run(
-            ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=False, timeout=30
-        )
-    except OSError:
-        return ""
-    return answer.stdout.strip()
-
-
-def progress_bar() -> Progress:
-    """Done, to do, time."""
-    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

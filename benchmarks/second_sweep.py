@@ -37,8 +37,8 @@ import numpy as np
 from benchmarks.history import Past, history_of
 from benchmarks.methods.registry import METHODS, Setting
 from benchmarks.pictures import pyplot, save_figure
-from benchmarks.processes import in_processes
-from benchmarks.replay import about_this_run, progress_bar
+from benchmarks.processes import in_processes, progress_bar
+from benchmarks.provenance import about_this_run, line_about_this_run
 from benchmarks.report import markdown, with_interval, write_csv
 from benchmarks.simulator import Replay, simulate
 from benchmarks.statistics import band
@@ -222,13 +222,13 @@ def _load(pair: Pair, out: Path) -> Comparison:
 
 
 def _write(results: Sequence[Comparison], out: Path) -> str:
-    facts, rows = about_this_run(), table(results)
+    rows = table(results)
     repetitions = 1 + max(result.pair.repetition for result in results)
     pairs = len({(result.pair.first, result.pair.second) for result in results})
     text = (
         "## The second sweep\n\nNormalised regret of the best so far in a sweep with an empty store, and in the same "
         f"one with a store of one sweep of a related task; {pairs} pairs × {repetitions} seeds.\n\n{markdown(rows)}\n\n"
-        f"Commit {facts['commit'][:10]}{'+' * facts['changed']}; {facts['machine']}."
+        f"{line_about_this_run()}"
     )
     (out / "second-sweep.md").write_text(text + "\n", encoding="utf-8")
     write_csv(out / "second-sweep.csv", rows)

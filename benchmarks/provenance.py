@@ -1,0 +1,39 @@
+"""What stands beside every number: the commit, whether files were changed since, the versions, the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("metahp", "ray", "optuna", "keras", "numpy", "scikit-learn")
+
+
+def about_this_run() -> dict[str, Any]:
+    """For a file of results."""
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "changed": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "versions": {name: version(name) for name in PACKAGES},
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}",
+    }
+
+
+def line_about_this_run() -> str:
+    """For the end of a table."""
+    facts = about_this_run()
+    return f"Commit {facts['commit'][:10]}{'+' * facts['changed']}; {facts['machine']}."
+
+
+def _git(*arguments: str) -> str:
+    """What git says of the project; empty where there is no git or no repository."""
+    try:
+        answer = subprocess.run(
+            ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=False, timeout=30
+        )
+    except OSError:
+        return ""
+    return answer.stdout.strip()
