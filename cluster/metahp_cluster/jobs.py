@@ -7,6 +7,7 @@ libraries of the training function, but no file of ours.
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import os
 import shlex
@@ -20,9 +21,6 @@ from uuid import uuid4
 
 import requests
 
-import metahp
-import metahp_cluster
-import metahp_searchers
 from metahp.errors import ClusterError
 from metahp_cluster import environment
 
@@ -191,7 +189,8 @@ def _first_line(problem: Exception) -> str:
 
 
 def _shipped(folder: Path | None) -> dict[str, object]:
-    modules = [str(Path(str(module.__file__)).parent) for module in (metahp, metahp_searchers, metahp_cluster)]
+    specs = [importlib.util.find_spec(name) for name in ("metahp", "metahp_searchers", "metahp_cluster")]
+    modules = [str(Path(spec.origin).parent) for spec in specs if spec is not None and spec.origin is not None]
     settings = environment.for_workers() | {environment.IN_JOB: "1"}
     shipped: dict[str, object] = {"py_modules": modules, "env_vars": settings}
     return shipped if folder is None else shipped | {"working_dir": str(folder), "excludes": _NOT_SHIPPED}

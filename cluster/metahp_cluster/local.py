@@ -61,7 +61,7 @@ def _run_on_ray(
     trials = sweep.budget.trials - progress.ended
     with cluster_for(sweep.resources) as at_once, brake.on_signals(), view:  # in this order: Ray sets SIGTERM itself
         view.say(f"{trials} trials of up to {sweep.budget.epochs} epochs, {at_once} at once")
-        with starting_together(train, min(at_once, trials)) as train_together:
+        with starting_together(train, min(at_once, trials) if sweep.resources.workers == 1 else 1) as train_together:
             tuner = make_tuner(
                 sweep,
                 train_together,

@@ -26,7 +26,7 @@ class Node:
         return f"{self.cpus:g} CPU" + (f" + {self.gpus:g} GPU" if self.gpus else "")
 
     def fits(self, wanted: Resources) -> int:
-        """How many trials run here at the same time."""
+        """How many workers run here at the same time."""
         by_cpu = math.floor(self.cpus / wanted.cpu + 1e-9)
         return min(by_cpu, _on_gpus(self.gpus, wanted.gpu)) if wanted.gpu else by_cpu
 
@@ -45,12 +45,14 @@ def at_once(wanted: Resources, nodes: list[Node]) -> int:
     Raises:
         SweepSpecError: not a single one ever could.
     """
-    fitting = sum(node.fits(wanted) for node in nodes)
+    room = sum(node.fits(wanted) for node in nodes)
+    fitting = room // wanted.workers
     if not fitting:
         has = ", ".join(map(str, nodes)) or "nothing"
+        asked = f"{Node(wanted.cpu, wanted.gpu)}" + (f" × {wanted.workers} workers" if wanted.workers > 1 else "")
         raise SweepSpecError(
-            f"a trial of {Node(wanted.cpu, wanted.gpu)} can never be scheduled, no machine has as much "
-            f"(there is {has}); ask for less in resources"
+            f"a trial of {asked} can never be scheduled: there is {has}, with room for {room} such workers; "
+            "ask for less in resources"
         )
     return min(fitting, wanted.at_once or fitting)
 

@@ -80,11 +80,13 @@ class Resources(_Spec):
     """What one trial gets, and how many run at once.
 
     Attributes:
-        cpu: cores of each trial; below 1, several trials share a core.
-        gpu: GPUs of each trial; below 1, several trials share a GPU.
+        workers: processes that train one trial together, see `training.scope`.
+        cpu: cores of each worker; below 1, several share a core.
+        gpu: GPUs of each worker; below 1, several share a GPU.
         at_once: trials at the same time; None for as many as fit.
     """
 
+    workers: Count = 1
     cpu: Annotated[float, Field(strict=True, gt=0), AfterValidator(_share)] = 1.0
     gpu: Annotated[float, Field(strict=True, ge=0), AfterValidator(_share)] = 0.0
     at_once: Count | None = None

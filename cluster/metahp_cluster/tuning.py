@@ -19,7 +19,7 @@ import metahp
 import metahp_cluster
 import metahp_searchers
 from metahp.store import Store
-from metahp_cluster import environment, machine
+from metahp_cluster import environment, machine, workers
 from metahp_cluster.interrupts import Brake, SweepHaltedError
 from metahp_cluster.monitor import STEP, Monitor
 from metahp_cluster.spec import Resources, Sweep
@@ -52,7 +52,9 @@ def _started(resources: Resources) -> Iterator[list[machine.Node]]:
     if address is None:
         here = machine.this_machine()
         machine.at_once(resources, [here])  # refused before anything is started
-        ray.init(address="local", num_cpus=here.cpus, num_gpus=here.gpus, include_dashboard=False)
+        # Ray Train asks the dashboard which crews are gone, and frees what was reserved for them only then.
+        dashboard = resources.workers > 1
+        ray.init(address="local", num_cpus=here.cpus, num_gpus=here.gpus, include_dashboard=dashboard)
     else:
         ray.init(address=address, runtime_env=_for_workers())
     try:
@@ -77,7 +79,7 @@ def make_tuner(
     """
     on_cluster = environment.cluster_address() is not None
     return tune.Tuner(
-        tune.with_resources(train, {"cpu": sweep.resources.cpu, "gpu": sweep.resources.gpu}),
+        tune.with_resources(workers.trained_by(sweep.resources, train, folder / "train"), _share(sweep.resources)),
         tune_config=tune.TuneConfig(
             metric=sweep.metric,
             mode=str(sweep.mode),
@@ -85,13 +87,14 @@ def make_tuner(
             search_alg=search,
             scheduler=_scheduler(sweep, search),
             max_concurrent_trials=at_once,
-            reuse_actors=True,
+            reuse_actors=sweep.resources.workers == 1,  # else the crew of a stopped trial would go on training
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(
             name=folder.name,
             storage_path=str(folder.parent),
             stop={STEP: sweep.budget.epochs},
+            checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
             failure_config=tune.FailureConfig(max_failures=RETRIES_ON_A_CLUSTER if on_cluster else 0),
             callbacks=[watcher],
             verbose=0,
@@ -121,6 +124,13 @@ def run_tuner(tuner: tune.Tuner, brake: Brake) -> None:
         tuner.fit()
     except (SweepHaltedError, KeyboardInterrupt) as problem:
         brake.pull(str(problem) or "interrupted")
+
+
+def _share(resources: Resources) -> dict[str, float]:
+    """What Tune reserves for a trial."""
+    if resources.workers > 1:
+        return {"memory": 2.0**20}  # Ray Train reserves for the workers; to ask for nothing at all Tune refuses
+    return {"cpu": resources.cpu, "gpu": resources.gpu}
 
 
 def _scheduler(sweep: Sweep, search: MetaSearch) -> TrialScheduler:

@@ -12,9 +12,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from ray import tune
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+
+from metahp_cluster.training import Report
 
 EPOCHS = 50  # at most; the budget of the sweep ends training long before
 Images = NDArray[np.float32]
@@ -23,14 +24,6 @@ Labels = NDArray[np.int64]
 # One worker, one core: without this every worker would start threads for all cores and slow the others down.
 tf.config.threading.set_intra_op_parallelism_threads(1)
 tf.config.threading.set_inter_op_parallelism_threads(1)
-
-
-class Report(keras.callbacks.Callback):
-    """Tells Ray Tune how each epoch went."""
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Report what Keras has measured."""
-        tune.report({name: float(value) for name, value in (logs or {}).items()})
 
 
 def train(config: dict[str, Any]) -> None:
@@ -47,7 +40,7 @@ def train(config: dict[str, Any]) -> None:
         validation_data=(x_val, y_val),
         validation_batch_size=1024,
         verbose=0,
-        callbacks=[Report()],
+        callbacks=[Report(save=False)],  # an epoch is shorter than writing it down
     )
 
 

@@ -48,7 +48,7 @@ def test_how_many_trials_run_at_once(wanted: Resources, nodes: list[Node], trial
 
 
 def test_what_can_never_be_scheduled() -> None:
-    with pytest.raises(SweepSpecError, match=r"a trial of 1 CPU \+ 1 GPU can never be scheduled.*there is 8 CPU\)"):
+    with pytest.raises(SweepSpecError, match=r"a trial of 1 CPU \+ 1 GPU can never be scheduled.*there is 8 CPU,"):
         at_once(Resources(gpu=1), [Node(8, 0)])
     with pytest.raises(SweepSpecError, match="can never be scheduled"):
         at_once(Resources(cpu=6), [Node(4, 0), Node(4, 0)])
@@ -175,6 +175,13 @@ def test_a_report_of_nothing(tmp_path: Path) -> None:
     page = render(result_of(history_of(), tmp_path))
     assert "no finite value reported" in page
     assert "none yet" in page
+
+
+def test_the_command_starts_without_ray_and_tensorflow() -> None:
+    """They are slow, and Ray reads its settings when it is imported."""
+    code = "import sys, metahp_cluster.cli; print({'ray', 'tensorflow', 'keras'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stderr
 
 
 def test_exit_codes(tmp_path: Path) -> None:
