@@ -99,7 +99,7 @@ def test_the_same_from_python() -> None:
         ("metric: val", "metrc: val", "FILE:14: metrc: unknown key; did you mean 'metric'?"),
         ("metric: val_accuracy\n", "", "FILE:1: metric: is missing"),
         ("hours:", "hour:", "FILE:16: budget/hour: unknown key; did you mean 'hours'?"),
-        ("cpu: 2", "workers: 2", "FILE:17: resources/workers: unknown key; known are cpu, gpu, at_once"),
+        ("cpu: 2", "machines: 2", "FILE:17: resources/machines: unknown key; known are workers, cpu, gpu, at_once"),
         ("trials: 8", 'trials: "8"', "FILE:16: budget/trials: Input should be a valid integer, got '8'"),
         ("trials: 8", "trials: 0", "budget/trials: Input should be greater than or equal to 1, got 0"),
         ("trials: 8", "trials: true", "budget/trials: Input should be a valid integer, got True"),
