@@ -9,16 +9,20 @@ nothing hides everything before it, a pause hides nothing, and an attempt that h
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
+import pyarrow as pa
 
 from metahp.store import rows
 from metahp.store.rows import TrialEvent
-from metahp.types import Config, LearningCurve, Measurement, Trial, TrialStatus
+from metahp.types import Config, IntArray, LearningCurve, Measurement, Trial, TrialStatus
 
 EVENT_COLUMNS = ("sweep_id", "trial_id", "attempt", "event", "config_json")
-RESULT_COLUMNS = ("sweep_id", "trial_id", "attempt", "step", "objective", "time_total_s")
+RESULT_COLUMNS = ("trial_id", "attempt", "step", "objective", "time_total_s")
 
 
 class TrialBook:
@@ -33,6 +37,29 @@ class TrialBook:
             self.add_event(row)
         for row in results:
             self.add_result(row)
+
+    def add_batches(self, events: Iterable[pa.RecordBatch], results: Iterable[pa.RecordBatch]) -> None:
+        """The same as `add`, for many rows: several times faster."""
+        for batch in events:
+            for row in batch.to_pylist():
+                self.add_event(row)
+        gathered = list(results)
+        if gathered:
+            self._add_points(pa.Table.from_batches(gathered))
+
+    def _add_points(self, rows: pa.Table) -> None:
+        """Reports, grouped so that each attempt of a trial is taken in at once."""
+        trial = rows["trial_id"].combine_chunks().dictionary_encode()
+        code = trial.indices.to_numpy(zero_copy_only=False)
+        attempt = rows["attempt"].to_numpy()
+        order = np.lexsort((attempt, code))  # stable: within an attempt the order of writing is kept
+        step, value, elapsed_s = (rows[name].to_numpy()[order].tolist() for name in RESULT_COLUMNS[2:])
+        measurements = list(map(Measurement, step, value, elapsed_s))
+        bounds = [*_begins(code[order], attempt[order]), len(order)]
+        for begin, end in pairwise(bounds):
+            first = order[begin]
+            page = self._page(trial.dictionary[code[first].item()].as_py())
+            page.add_results(attempt[first].item(), step[begin:end], measurements[begin:end])
 
     def add_event(self, row: Mapping[str, Any]) -> None:
         """Takes in one row of ``trials``."""
@@ -58,7 +85,10 @@ class TrialBook:
         return tuple(page.trial(trial_id) for trial_id, page in self._pages.items() if page.config_json is not None)
 
     def _page(self, trial_id: str) -> _Page:
-        return self._pages.setdefault(trial_id, _Page())
+        page = self._pages.get(trial_id)
+        if page is None:
+            page = self._pages[trial_id] = _Page()
+        return page
 
 
 @dataclass
@@ -86,6 +116,13 @@ class _Page:
         self.newest = max(self.newest, attempt)
         self.attempts.setdefault(attempt, {}).setdefault(measurement.step, measurement)
 
+    def add_results(self, attempt: int, steps: Sequence[int], measurements: Sequence[Measurement]) -> None:
+        self._trial = None
+        self.newest = max(self.newest, attempt)
+        known = self.attempts.setdefault(attempt, {})
+        for step, measurement in zip(steps, measurements, strict=True):
+            known.setdefault(step, measurement)
+
     def trial(self, trial_id: str) -> Trial:
         if self._trial is None:
             if self._config is None:
@@ -95,14 +132,20 @@ class _Page:
         return self._trial
 
 
+def _begins(code: IntArray, attempt: IntArray) -> list[int]:
+    """Where, in rows sorted by trial and attempt, each attempt begins."""
+    changes = (np.diff(code, prepend=-1) != 0) | (np.diff(attempt, prepend=-1) != 0)
+    return np.flatnonzero(changes).tolist()
+
+
 def effective(attempts: Mapping[int, Mapping[int, Measurement]]) -> Iterable[Measurement]:
     """The measurements that count, by step.
 
     Args:
         attempts: per attempt, its measurements by step.
     """
-    kept: dict[int, Measurement] = {}
-    for _, points in sorted(attempts.items()):
+    kept: Mapping[int, Measurement] = next(iter(attempts.values())) if len(attempts) == 1 else {}
+    for _, points in sorted(attempts.items()) if len(attempts) > 1 else ():
         begin = min(points, default=math.inf)
         kept = {step: m for step, m in kept.items() if step < begin} | dict(points)
     return (kept[step] for step in sorted(kept))

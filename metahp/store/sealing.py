@@ -36,10 +36,10 @@ class Sealer:
         self._thread = threading.Thread(target=self._run, name=f"metahp-seal-{spool.spool_id}", daemon=True)
         self._thread.start()
 
-    def appended(self) -> None:
-        """Counts one more row."""
-        self._waiting += 1
-        if self._waiting >= SEAL_ROWS:
+    def appended(self, rows: int) -> None:
+        """Counts more rows."""
+        self._waiting += rows
+        if self._waiting >= SEAL_ROWS and not self._wake.is_set():
             self._wake.set()
 
     def seal(self) -> None:
@@ -75,6 +75,7 @@ class Sealer:
                 if not self._complained:
                     _log.warning("results are accepted but not yet published, trying again: %s", problem)
                 self._complained = True
+                self._over.wait(self._period_s)  # however fast rows come, a store that refuses is not asked more often
 
 
 def publish(spool: Spool, tables: Tables, *, merge_above: int = MANY_SEGMENTS) -> None:

@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 from uuid import UUID, uuid4
@@ -25,30 +24,15 @@ from filelock import FileLock, Timeout
 
 from metahp.errors import StoreError
 from metahp.store.files import explained, make_directory, network_filesystem, sync
+from metahp.store.fitting import ROW_TYPES, Entry, checked_json
 from metahp.store.rows import Row
-from metahp.store.schema import TABLES, Table
+from metahp.store.schema import Table
 
-_ROW_TYPES = {table: pa.struct(list(schema)) for table, schema in TABLES.items()}
 _CREATE = """
 CREATE TABLE IF NOT EXISTS sweeps  (seq INTEGER PRIMARY KEY, identity TEXT UNIQUE, row TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trials  (seq INTEGER PRIMARY KEY, identity TEXT UNIQUE, row TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS results (seq INTEGER PRIMARY KEY, identity TEXT UNIQUE, row TEXT NOT NULL);
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One row to append.
-
-    Attributes:
-        table: where to.
-        row: its columns.
-        identity: an identity that the table must not hold twice, or None.
-    """
-
-    table: Table
-    row: Row
-    identity: str | None = None
 
 
 class Spool:
@@ -63,6 +47,7 @@ class Spool:
         self._owner = lock
         self._pid = os.getpid()
         self._mutex = threading.RLock()
+        self._last: dict[Table, int] = {}  # forgotten when anything is rolled back
         with explained("open the spool", path):
             self._connection = _connect(path)
             self._connection.executescript(_CREATE)
@@ -111,8 +96,9 @@ class Spool:
         Raises:
             StoreError: the disk refused; none of the entries is added.
         """
+        texts = checked_json(entries)
         with explained("record a result", self.path), self.transaction():
-            return [self._insert(entry) for entry in entries]
+            return [self._insert(entry, text) for entry, text in zip(entries, texts, strict=True)]
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -126,22 +112,28 @@ class Spool:
                 yield
                 self._connection.execute("COMMIT")
             except BaseException:
+                self._last.clear()
                 if self._connection.in_transaction:  # on a full disk sqlite has rolled back already
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def _insert(self, entry: Entry) -> bool:
-        text = _checked_json(entry)
+    def _insert(self, entry: Entry, text: str) -> bool:
         seq = self.last(entry.table) + 1
         cursor = self._connection.execute(
             f"INSERT OR IGNORE INTO {entry.table} VALUES (?, ?, ?)", (seq, entry.identity, text)
         )
-        return cursor.rowcount == 1
+        is_new = cursor.rowcount == 1
+        if is_new:
+            self._last[entry.table] = seq
+        return is_new
 
     def last(self, table: Table) -> int:
         """Number of the newest row, 0 if there is none."""
         with self._mutex:
-            return int(self._connection.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0])
+            if table not in self._last:
+                found = self._connection.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()
+                self._last[table] = int(found[0])
+            return self._last[table]
 
     def arrow(self, table: Table, first: int, last: int) -> pa.Table:
         """The rows numbered ``first`` to ``last`` as they are published."""
@@ -149,7 +141,7 @@ class Spool:
             {**row, "spool_id": self.spool_id, "spool_seq": first + place}
             for place, row in enumerate(_rows_in(self.path, table, first, last))
         ]
-        return pa.Table.from_struct_array(pa.array(numbered, _ROW_TYPES[table]))
+        return pa.Table.from_struct_array(pa.array(numbered, ROW_TYPES[table]))
 
     def close(self) -> None:
         """Lets go of the file; it stays for `adopt`."""
@@ -221,17 +213,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     return connection
-
-
-def _checked_json(entry: Entry) -> str:
-    """The row as JSON; a row that could not be published later is refused now, before it is accepted."""
-    try:
-        pa.array([entry.row], _ROW_TYPES[entry.table])
-    except (pa.ArrowException, OverflowError, TypeError, ValueError) as problem:
-        raise StoreError(
-            f"this row does not fit the table {entry.table!r} ({problem}): {entry.row!r:.500}"
-        ) from problem
-    return json.dumps(entry.row, separators=(",", ":"))
 
 
 def _refuse_network(directory: Path) -> None:

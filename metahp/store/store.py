@@ -20,7 +20,6 @@ from metahp.store.curves import EVENT_COLUMNS, RESULT_COLUMNS, TrialBook
 from metahp.store.export import Exported
 from metahp.store.importing import ImportReport, check_trials, completed, identity_of, record_trials, space_of
 from metahp.store.redaction import redact_space
-from metahp.store.rows import Row
 from metahp.store.schema import TABLES, Table
 from metahp.store.sealing import Recovery, recover
 from metahp.store.segments import Hole, Segments
@@ -321,12 +320,9 @@ class Store:
     def _read(self, spools: Sequence[str]) -> TrialBook:
         book = TrialBook()
         for spool_id in spools:
-            book.add(self._rows("trials", spool_id, EVENT_COLUMNS), self._rows("results", spool_id, RESULT_COLUMNS))
+            events = self._tables["trials"].read(spool_id, EVENT_COLUMNS)
+            book.add_batches(events, self._tables["results"].read(spool_id, RESULT_COLUMNS))
         return book
-
-    def _rows(self, table: Table, spool_id: str, columns: Sequence[str]) -> Iterator[Row]:
-        for batch in self._tables[table].read(spool_id, columns):
-            yield from batch.to_pylist()
 
     def _is_new(self, spools: Sequence[str], since: Cursor) -> bool:
         return any(t.reach(s) > since.at(table, s) for table, t in self._tables.items() for s in spools)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import weakref
@@ -14,9 +13,10 @@ from typing import NoReturn, Self
 from metahp.errors import StoreError
 from metahp.store import rows
 from metahp.store.curves import TrialBook
+from metahp.store.fitting import Entry
 from metahp.store.rows import TrialEvent
 from metahp.store.sealing import Sealer, Tables, finish
-from metahp.store.spool import Entry, Spool
+from metahp.store.spool import Spool
 from metahp.types import Config, Measurement, Sweep, SweepHistory
 
 _log = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ class SweepWriter:
         self._made_by = (searcher, scheduler)
         self._lock = threading.RLock()
         self._open = True
+        self._gathered: list[Entry] | None = None
         self._sealer = Sealer(spool, tables)
         self._end = weakref.finalize(self, _abandon, self._sealer, spool)  # runs at the latest when Python ends
         self._record_state("running")
@@ -101,8 +102,7 @@ class SweepWriter:
                 self._compare(trial_id, known, measurement)
                 return False
             row = rows.result_row(self.sweep, trial_id, attempt, measurement, metrics or {}, done=done)
-            identity = json.dumps([trial_id, attempt, row["step"]])
-            accepted = self._append(Entry("results", row, identity))
+            accepted = self._append(Entry("results", row, f"{attempt}/{row['step']}/{trial_id}"))
             self._book.add_result(row)
             return accepted
 
@@ -132,8 +132,18 @@ class SweepWriter:
 
         After an error in the block nothing of it was recorded and the writer must not be used any more.
         """
-        with self._lock, self._spool.transaction():
-            yield
+        with self._lock:
+            self._check_open()
+            if self._gathered is not None:  # within another batch
+                yield
+                return
+            entries = self._gathered = []
+            try:
+                yield
+            finally:
+                self._gathered = None
+            self._spool.append(entries)
+            self._sealer.appended(len(entries))
 
     def seal(self) -> None:
         """Publishes everything recorded so far.
@@ -187,8 +197,11 @@ class SweepWriter:
 
     def _append(self, entry: Entry) -> bool:
         self._check_open()
+        if self._gathered is not None:
+            self._gathered.append(entry)
+            return True  # what was recorded before is in the book, which was asked
         (accepted,) = self._spool.append([entry])
-        self._sealer.appended()
+        self._sealer.appended(1)
         return accepted
 
     def _record_state(self, state: str) -> None:
