@@ -9,6 +9,7 @@ from typing import TextIO
 from metahp.errors import StoreError, SweepSpecError
 from metahp.store import Store
 from metahp.types import SweepHistory
+from metahp_cluster import machine
 from metahp_cluster.display import display
 from metahp_cluster.interrupts import Brake
 from metahp_cluster.monitor import Monitor
@@ -59,8 +60,10 @@ def _run_on_ray(
     progress = Progress(sweep.metric, sweep.mode, sweep.space, sweep.budget.trials, sweep.budget.epochs)
     progress.take_up(history)
     trials = sweep.budget.trials - progress.ended
-    with cluster_for(sweep.resources) as at_once, brake.on_signals(), view:  # in this order: Ray sets SIGTERM itself
-        view.say(f"{trials} trials of up to {sweep.budget.epochs} epochs, {at_once} at once")
+    with cluster_for(sweep.resources) as nodes, brake.on_signals(), view:  # in this order: Ray sets SIGTERM itself
+        at_once = machine.at_once(sweep.resources, nodes)
+        plan = machine.plan(sweep.resources, nodes)
+        view.say(f"{trials} trials of up to {sweep.budget.epochs} epochs on {plan}")
         with starting_together(train, min(at_once, trials) if sweep.resources.workers == 1 else 1) as train_together:
             tuner = make_tuner(
                 sweep,

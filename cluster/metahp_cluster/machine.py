@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from dataclasses import dataclass
 
 from metahp.errors import SweepSpecError
@@ -49,12 +50,22 @@ def at_once(wanted: Resources, nodes: list[Node]) -> int:
     fitting = room // wanted.workers
     if not fitting:
         has = ", ".join(map(str, nodes)) or "nothing"
-        asked = f"{Node(wanted.cpu, wanted.gpu)}" + (f" × {wanted.workers} workers" if wanted.workers > 1 else "")
         raise SweepSpecError(
-            f"a trial of {asked} can never be scheduled: there is {has}, with room for {room} such workers; "
+            f"a trial of {_asked(wanted)} can never be scheduled: there is {has}, with room for {room} such workers; "
             "ask for less in resources"
         )
     return min(fitting, wanted.at_once or fitting)
+
+
+def plan(wanted: Resources, nodes: list[Node]) -> str:
+    """What was decided, for people: ``8 CPU + 4 GPU, 1 CPU + 0.5 GPU each → 8 at once``."""
+    machines = Counter(map(str, nodes))
+    has = ", ".join(f"{count} × ({node})" if count > 1 else node for node, count in machines.items())
+    return f"{has}, {_asked(wanted)} each → {at_once(wanted, nodes)} at once"
+
+
+def _asked(wanted: Resources) -> str:
+    return str(Node(wanted.cpu, wanted.gpu)) + (f" × {wanted.workers} workers" if wanted.workers > 1 else "")
 
 
 def _on_gpus(gpus: float, share: float) -> int:

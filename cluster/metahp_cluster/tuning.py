@@ -30,8 +30,8 @@ RETRIES_ON_A_CLUSTER = 3  # machines come and go there; on one machine a trial t
 
 
 @contextmanager
-def cluster_for(resources: Resources) -> Iterator[int]:
-    """Ray, and how many trials run at once on it.
+def cluster_for(resources: Resources) -> Iterator[list[machine.Node]]:
+    """Ray, and the machines it has.
 
     That is, in this order: a Ray that this process uses already, the cluster that ``RAY_ADDRESS`` names, or one on
     this machine that lives as long as the context.
@@ -40,10 +40,10 @@ def cluster_for(resources: Resources) -> Iterator[int]:
         SweepSpecError: a trial that asks for more than any machine has.
     """
     if ray.is_initialized():
-        yield machine.at_once(resources, _nodes())
+        yield _nodes()
         return
     with _started(resources) as nodes:
-        yield machine.at_once(resources, nodes)
+        yield nodes
 
 
 @contextmanager

@@ -7,6 +7,7 @@ nothing, and as many trials are run at once as there is room for whole crews: a 
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 from metahp_cluster.spec import Resources
 from metahp_cluster.user_code import TrainFunction
 
+_USABLE = 0.9  # of a GPU's memory: the rest is CUDA's own
 NODE_LOSSES = 3  # so often a trial is taken up again from its last checkpoint
 
 
@@ -47,9 +49,22 @@ def trained_by(resources: Resources, train: TrainFunction, folder: Path) -> Trai
         train: the user's function.
         folder: where Ray Train keeps its state and checkpoints; all nodes must see it.
     """
+    train = _fenced(train, resources.gpu)
     if resources.workers == 1:
         return train
     return functools.partial(_train_together, train=train, resources=resources, folder=str(folder))
+
+
+def _fenced(train: TrainFunction, gpu: float) -> TrainFunction:
+    """Who has a part of a GPU takes that part of its memory; TensorFlow takes what it needs (see `environment`)."""
+    if not 0.0 < gpu < 1.0:
+        return train
+
+    def within(config: dict[str, Any]) -> object:
+        os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", f"{_USABLE * gpu:.3f}")
+        return train(config)
+
+    return within
 
 
 def _train_together(config: dict[str, Any], *, train: TrainFunction, resources: Resources, folder: str) -> None:
