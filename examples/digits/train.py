@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from metahp_cluster.training import Report
+from metahp_cluster.training import Report, scope
 
 EPOCHS = 50  # at most; the budget of the sweep ends training long before
 Images = NDArray[np.float32]
@@ -31,7 +31,8 @@ def train(config: dict[str, Any]) -> None:
     keras.backend.clear_session()  # the process has trained other networks before
     keras.utils.set_random_seed(config["data"]["seed"])
     x, y, x_val, y_val = load(**config["data"])
-    model = build(config, classes=int(y.max()) + 1)
+    with scope():  # all workers of the trial, where the sweep asks for several
+        model = build(config, classes=int(y.max()) + 1)
     model.fit(
         x,
         y,
