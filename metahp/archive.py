@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from metahp.errors import StoreError, StoreVersionError
 
-FORMAT = 1
+FORMAT = 2
 _JSON, _ARRAYS = "predictor.json", "arrays.npz"
 
 
@@ -37,7 +37,7 @@ def read_archive(directory: Path, kind: str) -> tuple[dict[str, Any], dict[str, 
 
     Raises:
         StoreError: they are missing, damaged or of another kind.
-        StoreVersionError: a newer MetaHP wrote them.
+        StoreVersionError: another version of MetaHP wrote them.
     """
     try:
         document = json.loads((directory / _JSON).read_text(encoding="utf-8"))
@@ -46,10 +46,10 @@ def read_archive(directory: Path, kind: str) -> tuple[dict[str, Any], dict[str, 
             arrays = dict(file)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as problem:
         raise damaged(directory, problem) from problem
-    if version > FORMAT:
+    if version != FORMAT:
         raise StoreVersionError(
-            f"the predictor in {directory} has format {version}, this MetaHP reads up to {FORMAT}; "
-            "upgrade MetaHP, or remove the directory to train anew"
+            f"the predictor in {directory} has format {version}, this MetaHP reads {FORMAT}; "
+            "use the MetaHP that wrote it, or remove the directory to train anew"
         )
     if found != kind:
         raise StoreError(f"{directory} holds a predictor of kind {found!r}, not {kind!r}; load it with its own class")

@@ -10,31 +10,22 @@ import numpy as np
 
 from metahp.archive import read_archive, write_archive
 from metahp.features import Points
-from metahp.surrogate.kernel import Spread, time_bases
+from metahp.surrogate.doubt import SPREAD, shape_factors
+from metahp.surrogate.kernel import time_bases
 from metahp.surrogate.process import KNOTS
 from metahp.surrogate.sweep_posterior import SweepPosterior
 from metahp.types import FloatArray, Sweep, SweepHistory, Trial
 
 KIND = "prior"
 
-_SPREAD = Spread(
-    config_std=0.35,
-    config_share=0.55,
-    trial_std=0.1,
-    trial_share=0.5,
-    sweep_std=0.3,
-    noise_std=0.04,
-    memory=2.5,
-)
-_MEAN = np.array([0.6, -0.25, -0.2])  # at a full training; lower before it, by a power law and an exponential
-_STD = np.array([0.0, 0.2, 0.2])  # how far sweeps differ in the shape of their curves
+_MEAN = np.array([0.6, -0.2, -0.1, -0.4])  # at a full training; lower before it, by a power law and exponentials
 _LENGTH = 0.5  # of the cube's diagonal: in more dimensions configurations lie further apart
 
 
 class PriorBelief:
     """What one believes of any sweep; see `metahp.surrogate.process.Belief`."""
 
-    spread = _SPREAD
+    spread = SPREAD
 
     def lengths(self, points: Points) -> FloatArray:
         """Shape ``(d,)``."""
@@ -42,10 +33,9 @@ class PriorBelief:
         return np.full(dimension, _LENGTH * max(dimension, 1) ** 0.5)
 
     def tables(self, points: Points) -> FloatArray:
-        """Shape ``(c, 3, len(KNOTS))``."""
-        bases = time_bases(np, KNOTS).T
-        table = np.stack([_MEAN @ bases, *(_STD[1:, None] * bases[1:])])
-        return np.broadcast_to(table, (len(points), *table.shape))
+        """Shape ``(c, 1 + BASES - 1, len(KNOTS))``."""
+        mean = np.broadcast_to(_MEAN @ time_bases(np, KNOTS).T, (len(points), 1, len(KNOTS)))
+        return np.concatenate([mean, shape_factors(len(points))], axis=1)
 
 
 class PriorPredictor:

@@ -5,7 +5,7 @@ float64) cannot drift apart.
 
 ==================  =====================================================================================
 ``psi_j(x)``        features of a configuration, ``j < J``, from the trunk
-``b_l(f)``          `time_bases` of a fraction, ``l < 3``: a level, a power law, an exponential
+``b_l(f)``          `time_bases` of a fraction, ``l < BASES``: a level, a power law, two exponentials
 ``config_std``      what the trunk does not explain of configurations of one sweep (Matern 5/2 in the cube)
 ``trial_std``       what two trials of the same configuration differ by
 ``*_share``         the share of that which stays constant over the whole curve; the rest forgets
@@ -22,7 +22,7 @@ from typing import Any
 
 from metahp.types import FloatArray
 
-BASES = 3
+BASES = 4
 PRESENCE = 0.5
 """Distance, in units, between having a hyperparameter and not having it."""
 
@@ -63,9 +63,14 @@ class Learned:
 
 
 def time_bases(xp: Any, fraction: Any) -> Any:
-    """Shape ``(n, 3)``. The last two vanish at a full training, so that the level is the final score."""
+    """Shape ``(n, BASES)``. All but the first vanish at a full training, so that the level is the final score.
+
+    The fast exponential takes up the leap of the first few steps. Without it the slow ones have to, and then expect
+    the same leap later on, only from good configurations.
+    """
     power = (fraction**-0.35 - 1.0) / 3.0
-    return xp.stack([xp.ones_like(fraction), power, xp.exp(-17.0 * fraction)], axis=-1)
+    slow, fast = xp.exp(-17.0 * fraction), xp.exp(-60.0 * fraction)
+    return xp.stack([xp.ones_like(fraction), power, slow, fast], axis=-1)
 
 
 def fade(xp: Any, log_left: Any, log_right: Any, memory: Any) -> Any:

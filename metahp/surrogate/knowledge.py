@@ -20,7 +20,7 @@ from metahp.types import FloatArray, Sweep
 
 MOST_LESSONS = 32
 ENOUGH_OVERLAP = 0.5
-_STEPS, _STEPS_PER_TASK, _MOST_STEPS, _STEPS_AGAIN = 60, 8, 450, 60
+_STEPS, _STEPS_PER_TASK, _MOST_STEPS, _STEPS_AGAIN = 60, 15, 450, 60
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,18 +8,18 @@ a new sweep better than the trunk's own mean, which enters as one more past swee
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from metahp.features import Observations, Points
+from metahp.surrogate.doubt import SPREAD, shape_factors
 from metahp.surrogate.kernel import Learned, Spread, fade, mixed, time_bases
 from metahp.surrogate.names import translate
 from metahp.surrogate.process import KNOTS, Belief, Rows, covariance, similarity
 from metahp.types import FloatArray
 
 ROWS_PER_TASK = 240
-_DOUBT = 2.0
 _MOST_CACHED = 4096
 _KNOT_BASES = time_bases(np, KNOTS)
 
@@ -112,27 +112,24 @@ class MemoryBelief:
         lessons: of T past sweeps, at least one.
     """
 
+    spread = SPREAD
+
     def __init__(self, features: Features, lessons: Sequence[Lesson]) -> None:
         self.features, self.lessons = features, lessons
         self._trunk = TrunkBelief(features)
-
-    @property
-    def spread(self) -> Spread:
-        """The covariance within the sweep, more doubtful than the trunk: a lesson is uncertain, too."""
-        learned = self.features.learned.spread
-        return replace(learned, config_std=_DOUBT * learned.config_std)
 
     def lengths(self, points: Points) -> FloatArray:
         """Shape ``(d,)``."""
         return self.features.lengths(points)
 
     def tables(self, points: Points) -> FloatArray:
-        """Shape ``(c, 1 + T + J * BASES, len(KNOTS))``."""
+        """Shape ``(c, 1 + T + J * BASES + BASES - 1, len(KNOTS))``."""
         own = self._trunk.tables(points)
         judged, count = self.judgements(points), len(self.lessons)
         mean = (judged.sum(0) + own[:, 0]) / (count + 1)
         factors = np.moveaxis(judged - mean, 0, 1) / np.sqrt(count + 1)
-        return np.concatenate([mean[:, None], factors, own[:, 1:] / np.sqrt(count + 1)], axis=1)
+        shape = shape_factors(len(points))
+        return np.concatenate([mean[:, None], factors, own[:, 1:] / np.sqrt(count + 1), shape], axis=1)
 
     def judgements(self, points: Points) -> FloatArray:
         """Levels ``(T, c, len(KNOTS))`` that each past sweep would expect."""

@@ -248,10 +248,10 @@ def _first_weights(rows: int, choices: int, rng: np.random.Generator) -> Arrays:
         "outer": normal(WIDTH**-0.5, WIDTH, FEATURES),
         "outer_bias": np.zeros(FEATURES),
         "mean": np.zeros((FEATURES + 1, BASES)),
-        "log_weight_std": np.log(np.tile([0.15, 0.05, 0.05], (FEATURES + 1, 1))),
+        "log_weight_std": np.log(np.tile([0.15, 0.05, 0.05, 0.1], (FEATURES + 1, 1))),
         "log_lengths": np.zeros(rows),
         "log_std": np.log([0.2, 0.05, 0.15, 0.03, 1.0]),
         "logit_share": np.array([1.0, 0.0]),
     }
-    weights["mean"][-1] = 0.5, -0.2, -0.2
+    weights["mean"][-1] = 0.6, -0.2, -0.1, -0.4
     return {name: value.astype(np.float32) for name, value in weights.items()}

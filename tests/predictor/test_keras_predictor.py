@@ -244,8 +244,8 @@ def edited(saved: Path, tmp_path: Path, **changes: Any) -> Path:
     return tmp_path
 
 
-def test_a_newer_predictor_is_refused(saved: Path, tmp_path: Path) -> None:
-    with pytest.raises(StoreVersionError, match="upgrade MetaHP"):
+def test_a_predictor_of_another_version_is_refused(saved: Path, tmp_path: Path) -> None:
+    with pytest.raises(StoreVersionError, match="has format 99"):
         KerasPredictor.load(edited(saved, tmp_path, format=99))
 
 
