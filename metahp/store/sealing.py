@@ -10,7 +10,7 @@ from pathlib import Path
 from metahp.errors import StoreError
 from metahp.store.schema import TABLES, Table
 from metahp.store.segments import Segments
-from metahp.store.spool import Spool, spool_files
+from metahp.store.spool import Spool, spool_files, sweep_up
 
 SEAL_ROWS = 1_000  # publish as soon as so many rows wait ...
 SEAL_S = 2.0  # ... and in any case this often
@@ -140,6 +140,7 @@ def recover(directory: Path, tables: Tables) -> Recovery:
     Raises:
         StoreError: the store refuses.
     """
+    sweep_up(directory)
     published, alive, unreadable = [], [], []
     for path in spool_files(directory):
         try:

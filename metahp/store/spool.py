@@ -8,6 +8,7 @@ published rows can be noticed. A lock beside the file tells whether the driver i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -33,6 +34,8 @@ CREATE TABLE IF NOT EXISTS sweeps  (seq INTEGER PRIMARY KEY, identity TEXT UNIQU
 CREATE TABLE IF NOT EXISTS trials  (seq INTEGER PRIMARY KEY, identity TEXT UNIQUE, row TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS results (seq INTEGER PRIMARY KEY, identity TEXT UNIQUE, row TEXT NOT NULL);
 """
+_UNFINISHED = ".new"
+_LONG_AGO_S = 3600.0
 
 
 class Spool:
@@ -50,7 +53,7 @@ class Spool:
         self._last: dict[Table, int] = {}  # forgotten when anything is rolled back
         with explained("open the spool", path):
             self._connection = _connect(path)
-            self._connection.executescript(_CREATE)
+            self._connection.executescript(_CREATE)  # earlier versions could leave an empty file
 
     @classmethod
     def create(cls, directory: Path) -> Self:
@@ -65,10 +68,9 @@ class Spool:
             path = directory / f"{uuid7()}.db"
             lock = _lock_of(path)
             lock.acquire(timeout=0)
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))  # sqlite would follow the umask
-            spool = cls(path, lock)
+            _make_empty(path)
             sync(directory)
-            return spool
+            return cls(path, lock)
 
     @classmethod
     def adopt(cls, path: Path) -> Self | None:
@@ -159,6 +161,27 @@ class Spool:
             _discard(self._owner)
 
 
+def _make_empty(path: Path) -> None:
+    """Makes a spool appear whole: two connections to a database that is just being made can lock each other out."""
+    unfinished = path.with_suffix(_UNFINISHED)
+    os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))  # sqlite would follow the umask
+    connection = _connect(unfinished)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.executescript(_CREATE)
+    connection.close()
+    os.rename(unfinished, path)
+
+
+def sweep_up(directory: Path) -> None:
+    """Deletes what drivers left that were killed while they made their spools, more than an hour ago."""
+    for path in directory.glob("*.lock"):
+        spool = path.with_suffix(".db")
+        with contextlib.suppress(FileNotFoundError):
+            if not spool.exists() and path.stat().st_mtime < time.time() - _LONG_AGO_S:
+                spool.with_suffix(_UNFINISHED).unlink(missing_ok=True)
+                path.unlink()
+
+
 def trial_rows(path: Path, sweep_id: str) -> tuple[list[Row], list[Row]]:
     """What a living driver recorded of a sweep: rows of ``trials`` and ``results``; none if it has just ended."""
     try:
@@ -210,7 +233,6 @@ def uuid7() -> UUID:
 def _connect(path: Path) -> sqlite3.Connection:
     existing = f"{path.absolute().as_uri()}?mode=rw"  # sqlite would otherwise create an empty file
     connection = sqlite3.connect(existing, timeout=30, isolation_level=None, check_same_thread=False, uri=True)
-    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     return connection
 

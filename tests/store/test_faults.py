@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -169,3 +171,27 @@ def test_killed_drivers_lose_and_double_nothing():
     result = json.loads(storm.stdout)
     assert result["accepted"] > 100
     assert result["looks"] > 0
+
+
+def test_a_driver_that_was_killed_while_it_started_leaves_nothing_for_long(store, sweep, spool_dir):
+    folder = spool_dir / store.store_id
+    folder.mkdir(parents=True)
+    young, old = (folder / f"0189000{n}-0000-7000-8000-000000000000.lock" for n in (0, 1))
+    for lock in (young, old):
+        lock.touch()
+        lock.with_suffix(".new").touch()
+    os.utime(old, (time.time() - 7200,) * 2)
+    assert store.recover().unreadable == ()
+    assert sorted(path.suffix for path in folder.iterdir()) == [".lock", ".new"]
+    assert young.exists()
+
+
+def test_many_drivers_start_at_once(store, sweep, spool_dir):
+    def start(number: int) -> None:
+        with Store(store.path, spool_dir=spool_dir).open_sweep(replace(sweep, sweep_id=f"sweep-{number}")) as writer:
+            writer.start_attempt("t", CONFIG)
+            writer.record("t", Measurement(number, 0.5))
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(start, range(1, 33)))
+    assert stored(store) == list(range(1, 33))
