@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 import plotly.graph_objects as go
 import plotly.io
 
-from metahp.types import Trial, TrialStatus
+from metahp.importance import importances
+from metahp.store import Store
+from metahp.types import Sweep, SweepHistory, Trial, TrialStatus
+from metahp_cluster import figures
 from metahp_cluster.results import SweepResult
 
-_COLOURS = {
-    TrialStatus.COMPLETED: "#3b7dd8",
-    TrialStatus.STOPPED: "#b9b9b9",
-    TrialStatus.ERRORED: "#d2453b",
-}
-_OTHER = "#e0a526"
-_BEST = "#1a9850"
+MOST_ROWS = 1000
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -37,6 +35,7 @@ _PAGE = """<!doctype html>
   table {{ border-collapse: collapse; width: 100%; }}
   th, td {{ text-align: left; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }}
   td.config {{ font-family: monospace; font-size: .85em; }}
+  p.note {{ color: #666; }}
 </style>
 </head>
 <body>
@@ -45,40 +44,93 @@ _PAGE = """<!doctype html>
 <dl>{facts}</dl>
 <h2>Best configuration</h2>
 <pre>{best}</pre>
-<h2>Learning curves</h2>
-{curves}
+{sections}
 <h2>Trials</h2>
 <table><thead><tr><th>trial</th><th>status</th><th>epochs</th><th>best {metric}</th><th>configuration</th></tr></thead>
 <tbody>{rows}</tbody></table>
+{omitted}
 </body>
 </html>
 """
 
 
-def write_report(result: SweepResult) -> Path:
-    """Write ``report.html`` into the folder of a sweep, in place of an older one.
+def write_report(path: Path, result: SweepResult, earlier: Sequence[SweepHistory] = ()) -> None:
+    """Write the page, in place of an older one.
 
-    Returns:
-        where it is.
+    Args:
+        path: where to.
+        result: the sweep.
+        earlier: other sweeps to compare it with.
+
+    Raises:
+        OSError: it cannot be written there.
     """
-    temporary = result.report.with_suffix(".tmp")
-    temporary.write_text(render(result), encoding="utf-8")
-    temporary.replace(result.report)
-    return result.report
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(render(result, earlier), encoding="utf-8")
+    temporary.replace(path)
 
 
-def render(result: SweepResult) -> str:
+def comparable(store: Store, own: Sweep) -> list[SweepHistory]:
+    """The other sweeps of a store with the same metric, in the order of their beginning."""
+    found = [sweep for sweep in store.sweeps() if sweep.sweep_id != own.sweep_id]
+    return [store.history(s.sweep_id) for s in found if (s.metric, s.mode) == (own.metric, own.mode)]
+
+
+def render(result: SweepResult, earlier: Sequence[SweepHistory] = ()) -> str:
     """The page, with the code that draws it inside."""
-    sweep = result.history.sweep
+    sweep, trials = result.history.sweep, figures.best_first(result.history)
     return _PAGE.format(
         title=escape(sweep.name or "sweep"),
         sweep_id=escape(sweep.sweep_id),
         facts="".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts(result)),
-        best=escape(_pretty(result.best_config)),
-        curves=plotly.io.to_html(_curves(result), include_plotlyjs=True, full_html=False),
+        best=escape(_as_code(result)),
+        sections=_sections(result, earlier),
         metric=escape(sweep.metric),
-        rows="".join(_row(trial, result) for trial in _best_first(result)),
+        rows="".join(_row(trial, result) for trial in trials[:MOST_ROWS]),
+        omitted=_note(f"and {len(trials) - MOST_ROWS} more, not as good") if len(trials) > MOST_ROWS else "",
     )
+
+
+def _sections(result: SweepResult, earlier: Sequence[SweepHistory]) -> str:
+    """The pictures, each with what it is about."""
+    history = result.history
+    shares, coordinates = importances(history), figures.coordinates(history)
+    told = [("Best so far", figures.progress(history)), ("Learning curves", figures.curves(history))]
+    if coordinates is not None:
+        told.append(("Hyperparameters of all trials", coordinates))
+    if shares:
+        told.append(("What mattered", figures.bars(shares)))
+    code = [_section(title, figure, is_first=not place) for place, (title, figure) in enumerate(told)]
+    if shares:
+        rest = 1.0 - min(sum(each.share for each in shares), 1.0)
+        code.append(_note(f"The other {rest:.0%} are hyperparameters together, and curves that were cut too early."))
+    return "".join(code) + _compared(history, earlier)
+
+
+def _section(title: str, figure: go.Figure, *, is_first: bool) -> str:
+    drawn = plotly.io.to_html(figure, include_plotlyjs=is_first, full_html=False, config={"displaylogo": False})
+    return f"<h2>{escape(title)}</h2>\n{drawn}\n"
+
+
+def _note(text: str) -> str:
+    return f'<p class="note">{escape(text)}</p>'
+
+
+def _compared(history: SweepHistory, earlier: Sequence[SweepHistory]) -> str:
+    """The best of the other sweeps of the store, with how much they have trained."""
+    if not earlier:
+        return ""
+    rows = "".join(_sweep_row(each) for each in [history, *earlier])
+    head = f"<tr><th>sweep</th><th>trials</th><th>epochs</th><th>best {escape(history.sweep.metric)}</th></tr>"
+    return f"<h2>Sweeps of this store</h2><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+
+
+def _sweep_row(history: SweepHistory) -> str:
+    best = history.incumbent()
+    value = None if best is None else best.curve.best(history.sweep.mode)
+    epochs = sum(trial.curve.last_step for trial in history.trials)
+    name = history.sweep.name or history.sweep.sweep_id
+    return _cells(name, str(len(history.trials)), str(epochs), "" if value is None else f"{value:.6g}")
 
 
 def facts(result: SweepResult) -> list[tuple[str, str]]:
@@ -99,50 +151,23 @@ def facts(result: SweepResult) -> list[tuple[str, str]]:
     return found
 
 
-def _curves(result: SweepResult) -> go.Figure:
-    figure = go.Figure()
-    best, named = result.history.incumbent(), set()
-    for trial in result.history.trials:
-        label = "best" if trial is best else str(trial.status)
-        figure.add_scatter(
-            x=trial.curve.steps.tolist(),
-            y=trial.curve.values.tolist(),
-            mode="lines+markers" if len(trial.curve) < 2 else "lines",
-            name=label,
-            legendgroup=label,
-            showlegend=label not in named,
-            line={
-                "color": _BEST if trial is best else _COLOURS.get(trial.status, _OTHER),
-                "width": 3 if trial is best else 1,
-            },
-            hovertext=escape(_pretty(trial.config)).replace("\n", "<br>"),
-            zorder=1 if trial is best else 0,
-        )
-        named.add(label)
-    figure.update_layout(
-        template="plotly_white",
-        xaxis_title="epoch",
-        yaxis_title=escape(result.history.sweep.metric),
-        margin={"t": 20, "l": 60, "r": 20, "b": 50},
-        height=480,
-    )
-    return figure
-
-
-def _best_first(result: SweepResult) -> list[Trial]:
-    mode = result.history.sweep.mode
-    return sorted(
-        result.history.trials,
-        key=lambda t: -mode.sign * value if (value := t.curve.best(mode)) is not None else float("inf"),
-    )
-
-
 def _row(trial: Trial, result: SweepResult) -> str:
     best = trial.curve.best(result.history.sweep.mode)
-    cells = (trial.trial_id, str(trial.status), str(trial.curve.last_step), "" if best is None else f"{best:.6g}")
-    text = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    return f'<tr>{text}<td class="config">{escape(json.dumps(trial.config, default=str))}</td></tr>'
+    value = "" if best is None else f"{best:.6g}"
+    config = f'<td class="config">{escape(json.dumps(trial.config, default=str))}</td>'
+    return _cells(trial.trial_id, str(trial.status), str(trial.curve.last_step), value, last=config)
 
 
-def _pretty(config: object) -> str:
-    return json.dumps(config, indent=2, default=str) if config is not None else "none yet"
+def _cells(*texts: str, last: str = "") -> str:
+    return f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in texts)}{last}</tr>"
+
+
+def _as_code(result: SweepResult) -> str:
+    """The best configuration, ready to be pasted into a script."""
+    best = result.history.incumbent()
+    if best is None:
+        return "none yet"
+    value = best.curve.best(result.history.sweep.mode)
+    lines = [f"    {key!r}: {value!r}," for key, value in best.config.items()]
+    told = f"# {result.history.sweep.metric} = {value:.6g} at best, within {best.curve.last_step} epochs"
+    return "\n".join([told, "config = {", *lines, "}"])

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 import metahp
-from metahp.errors import SweepSpecError
+from metahp.errors import StoreError, SweepSpecError
 from metahp.space import Float, SearchSpace
 from metahp.store import Store
 from metahp.types import LearningCurve, Measurement, Mode, Sweep, SweepHistory, Trial, TrialStatus
 from metahp_cluster import environment
-from metahp_cluster.cli import exit_code, main
+from metahp_cluster.cli import app, exit_code, main
 from metahp_cluster.interrupts import Brake
 from metahp_cluster.machine import Node, at_once
 from metahp_cluster.progress import Progress
@@ -169,6 +169,30 @@ def test_a_report_needs_nothing_else_and_trusts_no_name(tmp_path: Path) -> None:
     told = dict(facts(result_of(history, tmp_path)))
     assert told["epochs trained"] == "5"
     assert told["epochs saved by pruning"] == "3 (38% of 8)"
+
+
+def test_a_report_shows_what_mattered_and_the_other_sweeps(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    for name in ("first", "second"):
+        trials = [
+            {"config": {"x": n / 20, "data": {"seed": 0}}, "curve": [(s, (n / 20) ** 2 + 1 / s, s) for s in (1, 2)]}
+            for n in range(20)
+        ]
+        store.import_sweep(name=name, space=SPACE, metric="acc", mode="max", trials=trials)
+    page = tmp_path / "page.html"
+    main_of("report", str(store.path), "--output", str(page))
+    text = page.read_text()
+    assert all(title in text for title in ("Best so far", "Hyperparameters of all trials", "What mattered"))
+    assert "Sweeps of this store" in text
+    assert "first" in text
+    assert text.count("plotly.js v") == 1
+    with pytest.raises(StoreError, match="nowhere"):
+        main_of("report", str(tmp_path / "nowhere"), "--output", str(page))
+    assert not (tmp_path / "nowhere").exists()
+
+
+def main_of(*arguments: str) -> None:
+    app(list(arguments), standalone_mode=False)
 
 
 def test_a_report_of_nothing(tmp_path: Path) -> None:

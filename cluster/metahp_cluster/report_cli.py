@@ -1,0 +1,46 @@
+"""``metahp report``: the page about a sweep of a store, also of one that was imported or run by somebody else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metahp.errors import StoreError
+from metahp.store import Store
+from metahp.types import SweepHistory
+from metahp_cluster.report import comparable, write_report
+from metahp_cluster.results import SweepResult
+
+
+def report(
+    location: Annotated[str, typer.Argument(help="The store's directory or URI.", envvar="METAHP_STORE")],
+    sweep_id: Annotated[str | None, typer.Option("--sweep", help="By default the newest.", metavar="ID")] = None,
+    output: Annotated[Path, typer.Option(help="Where to.")] = Path("report.html"),
+) -> None:
+    """Write the report of one sweep: one HTML file that needs nothing else."""
+    store = Store(location, create=False)
+    history = chosen(store, sweep_id)
+    longest = max((trial.curve.last_step for trial in history.trials), default=1)
+    result = SweepResult(
+        history=history,
+        trials_wanted=len(history.trials),
+        epochs_each=history.sweep.max_step or longest,
+        store=store.path,
+        folder=output.parent,
+    )
+    write_report(output, result, comparable(store, history.sweep))
+    print(f"{history.sweep.name or history.sweep.sweep_id}: {output}")
+
+
+def chosen(store: Store, sweep_id: str | None) -> SweepHistory:
+    """A sweep of a store, the newest where none is named.
+
+    Raises:
+        StoreError: there is none.
+    """
+    sweeps = store.sweeps()
+    if not sweeps:
+        raise StoreError(f"{store.path} holds no sweeps; metahp run and metahp import fill it")
+    return store.history(sweep_id or sweeps[-1].sweep_id)
