@@ -65,6 +65,16 @@ class Predictor(Protocol):
 class Experience(Protocol):
     """Past sweeps that resemble a new one, as its advisers."""
 
+    @property
+    def sources(self) -> Sequence[str]:
+        """Their sweep_ids, the most similar first."""
+        ...
+
+    @property
+    def knows_metric(self) -> bool:
+        """Whether one of them measured the new one's metric, in its direction."""
+        ...
+
     def best_configs(self) -> Sequence[Config]:
         """The best of every past sweep, made legal in the new one's space, best first."""
         ...

@@ -31,6 +31,16 @@ class PastExperience:
     memory: MemoryBelief
     tasks: tuple[Task, ...]
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Ids of the past sweeps, the most similar first."""
+        return tuple(task.sweep_id for task in self.tasks)
+
+    @property
+    def knows_metric(self) -> bool:
+        """Whether a past sweep measured the same thing."""
+        return any(task.metric == self.sweep.metric and task.mode is self.sweep.mode for task in self.tasks)
+
     def best_configs(self) -> tuple[Config, ...]:
         """The best of every past sweep, legal in the new one's space; the best of all sweeps first."""
         found = [self._legal(task.best(BEST_OF_EACH)) for task in self.tasks]

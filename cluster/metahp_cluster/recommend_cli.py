@@ -1,0 +1,66 @@
+"""``metahp recommend``: what past sweeps would train first, without training anything."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from metahp.recommend import Recommendation, Recommended
+from metahp.recommend import recommend as recommendation_from
+from metahp.store import Store
+from metahp_cluster.spec import Sweep, load_sweep
+from metahp_cluster.views import config_text
+
+_MOST_NAMED = 5
+
+
+def recommend(
+    sweep_file: Annotated[Path, typer.Argument(help="The sweep, in YAML.", metavar="SWEEP.YAML")],
+    store: Annotated[str | None, typer.Option(help="In place of the file's.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="At most so many configurations.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Say which configurations past sweeps would begin with, and how they would end; nothing is trained."""
+    sweep = load_sweep(sweep_file)
+    past = Store(store or sweep.store, create=False)
+    found = recommendation_from(
+        past, sweep.space, sweep.metric, sweep.mode, max_step=sweep.budget.epochs, task=sweep.task, count=count
+    )
+    if as_json:
+        print(json.dumps(asdict(found)))
+    else:
+        _show(found, sweep, past)
+
+
+def _show(found: Recommendation, sweep: Sweep, past: Store) -> None:
+    console = Console(highlight=False)
+    if found.configs:
+        console.print(_table(found, sweep))
+    if found.sources:
+        names = {own.sweep_id: own.name or own.sweep_id for own in past.sweeps()}
+        named = ", ".join(names.get(source, source) for source in found.sources[:_MOST_NAMED])
+        more = f" and {len(found.sources) - _MOST_NAMED} more" if len(found.sources) > _MOST_NAMED else ""
+        console.print(f"From {len(found.sources)} past sweeps: {named}{more}.")
+    if found.caveat:
+        console.print(f"Note: {found.caveat}.")
+
+
+def _table(found: Recommendation, sweep: Sweep) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for title in ("#", "configuration", sweep.metric, "in 8 of 10 cases"):
+        table.add_column(title)
+    for place, recommended in enumerate(found.configs, 1):
+        table.add_row(str(place), config_text(recommended.config), *_expected(recommended))
+    return table
+
+
+def _expected(recommended: Recommended) -> tuple[str, str]:
+    if recommended.score is None:
+        return "?", "?"
+    return f"{recommended.score:.4g}", f"{recommended.low:.4g} to {recommended.high:.4g}"

@@ -1,0 +1,113 @@
+"""What to train first, before anything was trained: configurations from past sweeps, or an honest "I do not know"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from metahp.candidates import next_of_portfolio, proposals
+from metahp.features import full_step
+from metahp.models import load_or_fit
+from metahp.predictor import Experience, Experienced, Predictor
+from metahp.space import SearchSpace
+from metahp.store import Store
+from metahp.types import Config, Mode, Sweep, TaskValue, Trial
+
+_LOW, _HIGH = 0.1, 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Recommended:
+    """A configuration and how it is expected to end.
+
+    Attributes:
+        config: legal in the space that was asked about.
+        score: predicted metric after a full training, None where no past sweep measured this metric.
+        low: the score is lower in one case of ten; None as ``score``.
+        high: the score is higher in one case of ten; None as ``score``.
+    """
+
+    config: Config
+    score: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """What past sweeps say about a new one.
+
+    Attributes:
+        configs: that together promise most: the first is the best single one, each further one covers what those
+            before it would have missed in some past sweep. Empty where nothing is known.
+        sources: sweep_ids of the past sweeps that this comes from, the most similar first.
+        caveat: why there is no configuration or no score, empty where there is all.
+    """
+
+    configs: tuple[Recommended, ...]
+    sources: tuple[str, ...]
+    caveat: str = ""
+
+
+def recommend(
+    past: Store | Predictor,
+    space: SearchSpace,
+    metric: str,
+    mode: Mode,
+    *,
+    max_step: int | None = None,
+    task: Mapping[str, TaskValue] | None = None,
+    count: int = 5,
+    seed: int = 0,
+) -> Recommendation:
+    """Configurations to begin with, from past sweeps whose spaces share at least half of the hyperparameters.
+
+    Args:
+        past: a store, whose predictor is brought up to date first (which may take minutes), or a predictor.
+        space: of the new sweep.
+        metric: what will be optimised.
+        mode: its direction.
+        max_step: steps of a full training, if known.
+        task: what is known about the task.
+        count: at most so many configurations.
+        seed: of the candidates that are drawn at random; the same seed and past give the same recommendation.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    predictor = load_or_fit(past) if isinstance(past, Store) else past
+    sweep = Sweep("asked for a recommendation", space, metric, mode, max_step, task or {})
+    experience = predictor.experience(sweep) if isinstance(predictor, Experienced) else None
+    if experience is None:
+        caveat = "no past sweep shares at least half of these hyperparameters; a sweep without history explores"
+        return Recommendation((), (), caveat)
+    configs = _portfolio(sweep, experience, count, np.random.default_rng(seed))
+    if not experience.knows_metric:
+        caveat = f"no past sweep of these hyperparameters measured {metric!r} to be {_aim(mode)}: scores are unknown"
+        return Recommendation(_unscored(configs), tuple(experience.sources), caveat)
+    return Recommendation(_scored(predictor, sweep, configs), tuple(experience.sources))
+
+
+def _portfolio(sweep: Sweep, experience: Experience, count: int, rng: np.random.Generator) -> list[Config]:
+    candidates = proposals(sweep.space, [], sweep.mode, experience, rng)
+    chosen: list[Config] = []
+    while len(chosen) < min(count, len(candidates)):
+        chosen.append(next_of_portfolio([c for c in candidates if c not in chosen], chosen, experience))
+    return chosen
+
+
+def _scored(predictor: Predictor, sweep: Sweep, configs: Sequence[Config]) -> tuple[Recommended, ...]:
+    trials = [Trial(str(place), config) for place, config in enumerate(configs)]
+    said = predictor.condition(sweep, []).predict(trials, [full_step(sweep, [])] * len(trials))
+    bands = zip(configs, said.mean, said.quantile(_LOW), said.quantile(_HIGH), strict=True)
+    return tuple(Recommended(config, float(mean), float(low), float(high)) for config, mean, low, high in bands)
+
+
+def _unscored(configs: Sequence[Config]) -> tuple[Recommended, ...]:
+    return tuple(Recommended(config, None, None, None) for config in configs)
+
+
+def _aim(mode: Mode) -> str:
+    return "maximised" if mode is Mode.MAX else "minimised"

@@ -1,0 +1,112 @@
+"""Zero-shot recommendation: good first configurations with their band and sources, or a reason why there are none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from metahp.keras_predictor import KerasPredictor
+from metahp.prior_predictor import PriorPredictor
+from metahp.recommend import recommend
+from metahp.space import Float, SearchSpace
+from metahp.store import Store
+from metahp.types import Mode, SweepHistory
+from metahp_cluster.recommend_cli import recommend as command
+
+FOREIGN = SearchSpace({"tilt": Float(0.0, 1.0), "height": Float(0.0, 1.0), "colour": Float(0.0, 1.0)})
+
+
+def test_the_first_is_far_better_than_a_random_one(learned: KerasPredictor, toy_task: Callable[..., Any]) -> None:
+    task = toy_task(20)
+    said = recommend(learned, task.space, "score", Mode.MAX, max_step=27)
+    rng = np.random.default_rng(0)
+    random = [task.final(task.space.sample(rng)) for _ in range(200)]
+    assert task.final(said.configs[0].config) > np.quantile(random, 0.8)
+
+
+def test_configurations_are_legal_distinct_and_banded(learned: KerasPredictor, toy_task: Callable[..., Any]) -> None:
+    space = toy_task(0).space
+    said = recommend(learned, space, "score", Mode.MAX, count=4)
+    assert len({repr(own.config) for own in said.configs}) == 4
+    assert all(space.contains(own.config) for own in said.configs)
+    for own in said.configs:
+        assert None not in (own.low, own.score, own.high)
+        assert own.low < own.score < own.high  # type: ignore[operator]
+    assert set(said.sources) == {f"toy-{number}" for number in range(6)}
+    assert said == recommend(learned, space, "score", Mode.MAX, count=4)
+
+
+def test_another_metric_gets_an_order_but_no_score(learned: KerasPredictor, toy_task: Callable[..., Any]) -> None:
+    said = recommend(learned, toy_task(0).space, "loss", Mode.MIN)
+    assert [own.score for own in said.configs] == [None] * 5
+    assert "'loss'" in said.caveat
+
+
+@pytest.mark.parametrize("knows", [True, False], ids=["foreign space", "no history"])
+def test_who_knows_nothing_abstains(learned: KerasPredictor, toy_task: Callable[..., Any], knows: bool) -> None:
+    past, space = (learned, FOREIGN) if knows else (PriorPredictor(), toy_task(0).space)
+    said = recommend(past, space, "score", Mode.MAX)
+    assert (said.configs, said.sources) == ((), ())
+    assert "no past sweep shares" in said.caveat
+
+
+SWEEP = """
+name: the next one
+trainable: train.py:train
+space:
+  learning_rate: {float: [0.0001, 0.1], log: true}
+  units: {int: [16, 256], log: true}
+metric: score
+mode: max
+budget: {trials: 4, epochs: 27}
+"""
+
+
+@pytest.fixture(scope="module")
+def store(toy_history: Sequence[SweepHistory], tmp_path_factory: pytest.TempPathFactory) -> Store:
+    directory = tmp_path_factory.mktemp("recommend")
+    store = Store(directory / "store", spool_dir=directory / "spool")
+    for history in toy_history[:2]:
+        sweep = history.sweep
+        trials = [
+            {
+                "config": trial.config,
+                "curve": [(m.step, m.value) for m in trial.curve.measurements],
+                "status": "stopped",
+            }
+            for trial in history.trials
+        ]
+        store.import_sweep(
+            name=f"toys {sweep.sweep_id}",
+            space=sweep.space,
+            metric=sweep.metric,
+            mode=sweep.mode,
+            trials=trials,
+            max_step=sweep.max_step,
+        )
+    return store
+
+
+def test_the_command_shows_a_table_and_json(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "sweep.yaml"
+    file.write_text(SWEEP, encoding="utf-8")
+    (tmp_path / "train.py").write_text("def train(config): ...\n", encoding="utf-8")
+    app = typer.Typer()
+    app.command()(command)
+    options = [str(file), "--store", str(store.path), "--count", "2"]
+
+    table = CliRunner().invoke(app, options)
+    assert table.exit_code == 0, table.output
+    assert "learning_rate=" in table.output
+    assert "toys toy-0" in table.output
+
+    said = json.loads(CliRunner().invoke(app, [*options, "--json"]).stdout)
+    assert [len(said["configs"]), len(said["sources"])] == [2, 2]
+    assert set(said["configs"][0]["config"]) == {"learning_rate", "units"}
