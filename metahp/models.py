@@ -16,8 +16,10 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import metahp
 from metahp.errors import StoreError
@@ -34,6 +36,25 @@ KEPT_VERSIONS = 3
 _ABANDONED_S = 3600.0
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a version is made of.
+
+    Attributes:
+        version: its name; later ones sort after earlier ones.
+        metahp: the version of MetaHP that made it.
+        created_at: seconds since the epoch.
+        cursor: how far the store was read for it.
+        learned: trials of each sweep that it learned since the version before.
+    """
+
+    version: str
+    metahp: str
+    created_at: float
+    cursor: Mapping[str, Any]
+    learned: Mapping[str, int]
 
 
 def load_or_fit(store: Store, seed: int = 0, *, exclude: Collection[str] = ()) -> Predictor:
@@ -61,6 +82,23 @@ def load_or_fit(store: Store, seed: int = 0, *, exclude: Collection[str] = ()) -
     return _taught(store, KerasPredictor(seed=seed), None, exclude) or PriorPredictor()
 
 
+def newest_version(store: Store) -> str | None:
+    """The name of the newest version, None where there is none; later ones sort after earlier ones."""
+    return next((path.name for path in _versions(store)), None)
+
+
+def load_version(store: Store, version: str) -> Predictor:
+    """A saved predictor.
+
+    Raises:
+        StoreError: it is damaged, or gone.
+    """
+    try:
+        return _load(store.path / "models" / version)[0]
+    except (OSError, ValueError, KeyError) as problem:
+        raise StoreError(f"the model {version} of {store.path} cannot be loaded: {problem}") from problem
+
+
 def _taught(
     store: Store, predictor: KerasPredictor, cursor: Cursor | None, exclude: Collection[str]
 ) -> KerasPredictor | None:
@@ -80,26 +118,53 @@ def _teaches(own: SweepHistory) -> bool:
     return any(len(trial.curve) for trial in own.trials)
 
 
+def cards(store: Store) -> list[Card]:
+    """Of all versions that are kept and whole, the newest first."""
+    found = []
+    for version in _versions(store):
+        try:
+            found.append(_card(version))
+        except (OSError, ValueError, TypeError) as problem:
+            _log.warning("the model %s is damaged: %s", version, problem)
+    return found
+
+
+def forget_after(store: Store, version: str) -> list[str]:
+    """Removes all versions after one; what they had learned is learned anew from there.
+
+    Returns:
+        the names of those removed.
+
+    Raises:
+        StoreError: there is no such version.
+    """
+    names = [path.name for path in _versions(store)]
+    if version not in names:
+        raise StoreError(f"{store.path} keeps no model {version!r}; metahp model list names those it has")
+    newer = names[: names.index(version)]
+    for name in newer:
+        shutil.rmtree(store.path / "models" / name)
+    return newer
+
+
+def _card(version: Path) -> Card:
+    return Card(**json.loads((version / CARD).read_text(encoding="utf-8")))
+
+
 def _load(version: Path) -> tuple[KerasPredictor, Cursor]:
-    card = json.loads((version / CARD).read_text(encoding="utf-8"))
-    return KerasPredictor.load(version / PREDICTOR), Cursor.from_json(json.dumps(card["cursor"]))
+    return KerasPredictor.load(version / PREDICTOR), Cursor.from_json(json.dumps(_card(version).cursor))
 
 
 def _save(store: Store, predictor: KerasPredictor, cursor: Cursor, learned: Sequence[SweepHistory]) -> None:
     directory = store.path / "models"
     version = str(uuid7())
-    card = {
-        "version": version,
-        "metahp": metahp.__version__,
-        "created_at": time.time(),
-        "cursor": json.loads(cursor.to_json()),
-        "learned": {own.sweep.sweep_id: len(own.trials) for own in learned},
-    }
+    sweeps = {own.sweep.sweep_id: len(own.trials) for own in learned}
+    card = Card(version, metahp.__version__, time.time(), json.loads(cursor.to_json()), sweeps)
     try:
         temporary = directory / f"{TEMPORARY}{version}"
         (temporary / PREDICTOR).mkdir(parents=True)
         predictor.save(temporary / PREDICTOR)
-        (temporary / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
+        (temporary / CARD).write_text(json.dumps(asdict(card), indent=1), encoding="utf-8")
         temporary.rename(directory / version)
         _tidy(store)
     except (OSError, StoreError) as problem:

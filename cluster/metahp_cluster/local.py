@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TextIO
 
@@ -12,6 +13,7 @@ from metahp.types import SweepHistory
 from metahp_cluster import machine
 from metahp_cluster.display import display
 from metahp_cluster.interrupts import Brake
+from metahp_cluster.learning import learning
 from metahp_cluster.monitor import Monitor
 from metahp_cluster.progress import Progress
 from metahp_cluster.results import SweepResult
@@ -41,7 +43,8 @@ def run_trials(
     brake = Brake()
     with display(folder / "sweep.log", watch) as view:
         view.say(f"sweep {sweep.name} {sweep_id}; what Ray and the trials print is in {folder / 'sweep.log'}")
-        _run_on_ray(sweep, train, store, history, folder, view, brake)
+        with learning(store) if sweep.learn else nullcontext():
+            _run_on_ray(sweep, train, store, history, folder, view, brake)
     return SweepResult(
         history=_now(store, history),
         trials_wanted=sweep.budget.trials,

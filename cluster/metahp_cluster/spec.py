@@ -109,6 +109,7 @@ class Sweep(_Spec):
         task: what is known about the data, by names and plain values; similar tasks teach more.
         seed: of all that is drawn at random.
         scheduler: what ends losing trials early: MetaHP, Ray Tune's ASHA, or nothing.
+        learn: whether the predictor goes on learning from the store while the sweep runs.
     """
 
     name: Annotated[str, Field(pattern=r"^[\w][\w .-]{0,99}$")]
@@ -123,6 +124,7 @@ class Sweep(_Spec):
     task: Annotated[dict[str, TaskValue], BeforeValidator(_task)] = {}
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
     scheduler: Literal["meta", "asha", "none"] = "meta"
+    learn: Annotated[bool, Field(strict=True)] = True
 
 
 def recorded(sweep: Sweep, sweep_id: str) -> RecordedSweep:

@@ -25,6 +25,7 @@ from metahp.store.spool import uuid7
 from metahp.types import Action, Config, Decision, Sweep, TaskValue, Trial, TrialStatus, parse_mode
 from metahp_searchers.configs import legal_part, merged
 from metahp_searchers.journal import Journal
+from metahp_searchers.refresh import Refresher
 from metahp_searchers.reports import Result, flattened, measurement_of, metrics_of
 from metahp_searchers.roster import Roster
 from metahp_searchers.snapshot import Snapshot
@@ -79,6 +80,7 @@ class Brain:
         self._roster = Roster()
         self._rng = np.random.default_rng(self.settings.seed)
         self._policy: Policy | None = None
+        self._refresher: Refresher | None = None
         self._journal: Journal | None = None
         self._said: set[str] = set()
 
@@ -210,6 +212,10 @@ class Brain:
     def _ready_policy(self) -> Policy:
         if self._policy is None:
             self._policy = Policy(self._predictor())
+            if self.settings.store is not None and self.sweep is not None:
+                self._refresher = Refresher(self.settings.store, self.sweep)
+        elif self._refresher is not None and (newer := self._refresher.newer()) is not None:
+            self._policy = replace(self._policy, predictor=newer)
         return self._policy
 
     def _predictor(self) -> Predictor:

@@ -1,0 +1,62 @@
+"""``metahp learn`` and ``metahp model …``: the versions of a store's predictor."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from metahp.models import Card, cards, forget_after
+from metahp.store import Store
+
+Location = Annotated[str, typer.Argument(help="The store's directory.", envvar="METAHP_STORE")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+app = typer.Typer(help="The versions of a store's predictor.", no_args_is_help=True)
+
+
+def learn(
+    location: Location,
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks at the store.")] = 20.0,
+    once: Annotated[bool, typer.Option("--once", help="Learn what is new, then end.")] = False,
+) -> None:
+    """Follow a store, and let its predictor learn what sweeps add to it; for a store that many people use."""
+    from metahp.learner import Learner
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
+    learner = Learner(Store(location, create=False))
+    if once:
+        print(learner.step() or "nothing is new")
+    else:
+        learner.follow(interval)
+
+
+@app.command("list")
+def list_versions(location: Location, as_json: AsJson = False) -> None:
+    """The versions that are kept, the newest first."""
+    found = cards(Store(location, create=False))
+    if as_json:
+        print(json.dumps([asdict(card) for card in found]))
+        return
+    table = Table("version", "made", "sweeps learned with it", "by", box=None)
+    for card in found:
+        table.add_row(card.version, _moment(card), str(len(card.learned)), f"metahp {card.metahp}")
+    Console().print(table if found else "no predictor was saved yet; metahp run and metahp learn save one")
+
+
+@app.command()
+def rollback(location: Location, version: Annotated[str, typer.Argument(help="The version to go back to.")]) -> None:
+    """Forget all versions after one; what they had learned is learned anew from there."""
+    forgotten = forget_after(Store(location, create=False), version)
+    print(f"{len(forgotten)} versions forgotten, {version} is the newest")
+
+
+def _moment(card: Card) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(card.created_at))
