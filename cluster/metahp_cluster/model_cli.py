@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from metahp.models import Card, cards, forget_after
 from metahp.store import Store
@@ -45,9 +45,9 @@ def list_versions(location: Location, as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps([asdict(card) for card in found]))
         return
-    table = Table("version", "made", "sweeps learned with it", "by", box=None)
+    table = Table(Column("version", no_wrap=True), "made", "sweeps learned", box=None)
     for card in found:
-        table.add_row(card.version, _moment(card), str(len(card.learned)), f"metahp {card.metahp}")
+        table.add_row(card.version, _moment(card), str(len(card.learned)))
     Console().print(table if found else "no predictor was saved yet; metahp run and metahp learn save one")
 
 
