@@ -24,6 +24,7 @@ _ADVICE = {
     errno.EEXIST: "use the path of a directory",
     errno.ENOENT: "was it deleted or unmounted meanwhile? put it back or use another directory",
     errno.EIO: "check the disk; nothing that was accepted before is lost",
+    errno.EREMOTEIO: "check the network, the bucket and your credentials; nothing that was accepted is lost",
 }
 _SQLITE_ERRNO = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,

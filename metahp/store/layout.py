@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4
 
 from metahp.errors import StoreError, StoreVersionError
+from metahp.store.buckets import SCHEMES, BucketPlace
 from metahp.store.files import TEMPORARY, explained
 from metahp.store.places import LocalPlace, Place
 
@@ -44,7 +45,10 @@ def place_of(location: str | os.PathLike[str]) -> Place:
     parts = urlsplit(text)
     if scheme[1].lower() == "file" and parts.netloc in ("", "localhost"):
         return LocalPlace(Path(os.path.abspath(unquote(parts.path))))
-    raise StoreError(f"a store at {text!r} is not supported yet: use a path, e.g. ~/sweeps")
+    if scheme[1].lower() in SCHEMES:
+        return BucketPlace(text)
+    known = ", ".join(f"{name}://" for name in SCHEMES)
+    raise StoreError(f"a store cannot be at {text!r}; use a path, e.g. ~/sweeps, or a bucket: {known}")
 
 
 def open_place(place: Place, *, create: bool) -> Description:

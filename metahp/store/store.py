@@ -33,14 +33,14 @@ class Store:
     """All sweeps of a team, in one directory that anything that reads Parquet can read.
 
     Args:
-        location: a path (``~`` is expanded) or a ``file://`` URI.
+        location: a path (``~`` is expanded), or a URI: ``file://``, ``s3://``, ``gs://``, ``az://``.
         spool_dir: a directory on a local disk for what is not published yet; by default
             ``$XDG_STATE_HOME/metahp/spool``. Each store uses a sub-directory of its own.
         create: whether a store is made where there is none.
 
     Attributes:
         location: its path or URI.
-        path: the directory.
+        path: the directory; for a bucket, the local one that mirrors it.
         store_id: a UUID that never changes.
 
     Raises:
