@@ -1,4 +1,4 @@
-"""Writes a sweep to the store from inside Tune's loop: never raises, never waits, keeps what the store refuses."""
+"""Writes a sweep to the store from inside Tune's loop: never raises, seldom waits, keeps what the store refuses."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from metahp.store import SweepWriter
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
+MOST_WAITING = 10_000  # entries in memory, some tens of MB
+HOLD_S = 10.0  # no longer at once, so that Ctrl-C is heard
 
 _log = logging.getLogger(__name__)
 
@@ -29,11 +31,13 @@ class Recorder:
 
     What the store refuses (a full disk, a directory that went away) waits in memory and is tried again, in order,
     after 0.5 s, 1 s, … 30 s: with the next thing recorded, or by `retry`. One message says so, one that it is over.
+    When 10,000 entries wait, each further one holds up Tune for ten seconds, and with it the trials: memory does not
+    fill up as long as somebody may still make room. Nothing is dropped.
 
     Args:
         open_writer: opens the sweep in the store.
         clock: seconds that never go back.
-        sleep: waits for so many seconds; used by `close` alone.
+        sleep: waits for so many seconds; used by `close`, and by `add` when too much waits.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Recorder:
 
     def add(self, trial_id: str, write: Callable[[SweepWriter], object], *, is_start: bool = False) -> None:
         """Records something about a trial, now or when the store works; a trial whose start is refused is left out."""
+        self._hold_up()
         self._waiting.append(_Entry(trial_id, write, is_start))
         self.retry()
 
@@ -89,6 +94,17 @@ class Recorder:
         if self._waiting:
             _log.error("%d entries of the sweep could not be written; they are lost with this process", self.backlog)
         self._close_writer(state)
+
+    def _hold_up(self) -> None:
+        """Waits for the store to work again, a while, when there is no room for more."""
+        if self.backlog < MOST_WAITING:
+            return
+        if self.backlog == MOST_WAITING:
+            _log.error("%d results wait for the store; the sweep pauses until it works again", self.backlog)
+        deadline = self._clock() + HOLD_S
+        while self.backlog >= MOST_WAITING and self._clock() < deadline:
+            self._sleep(1.0)
+            self.retry()
 
     def _close_writer(self, state: str) -> None:
         writer, self._writer = self._writer, None

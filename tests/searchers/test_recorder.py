@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from metahp.errors import RecordError, StoreError
-from metahp_searchers.recorder import Recorder
+from metahp_searchers.recorder import HOLD_S, LONGEST_DELAY_S, Recorder
 
 
 class Clock:
@@ -75,6 +75,26 @@ def test_a_full_store_costs_nothing_but_time(
     recorder.retry()
     assert writer.written == ["0", "1", "2", "3", "4"]
     assert "the store works again" in caplog.text
+
+
+def test_too_much_in_memory_holds_up_the_sweep(
+    recorder: Recorder, writer: Writer, clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("metahp_searchers.recorder.MOST_WAITING", 3)
+    writer.full = True
+    for i in range(3):
+        recorder.add("t", put(str(i)))
+    assert clock.now == 0.0
+    recorder.add("t", put("3"))
+    recorder.add("t", put("4"))
+    assert clock.now == 2 * HOLD_S
+    assert caplog.text.count("3 results wait for the store; the sweep pauses until it works again") == 1
+    writer.full = False
+    recorder.add("t", put("5"))
+    assert clock.now < 2 * HOLD_S + LONGEST_DELAY_S
+    clock.now += LONGEST_DELAY_S
+    recorder.retry()
+    assert writer.written == ["0", "1", "2", "3", "4", "5"]
 
 
 def test_it_waits_longer_and_longer(recorder: Recorder, writer: Writer, clock: Clock) -> None:
