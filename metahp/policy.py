@@ -20,7 +20,6 @@ from metahp.candidates import (
     untried,
 )
 from metahp.features import believable, full_step
-from metahp.halving import falls_behind
 from metahp.predictor import Experience, Experienced, Posterior, Predictor
 from metahp.types import (
     Action,
@@ -37,6 +36,7 @@ from metahp.types import (
 _FEW_TO_COMPARE = 3
 _DRAWS = 8  # to find one that was not tried before, in a small space
 _STALE_SHARE = 0.25  # reports per trial that a posterior may lack
+_BELOW = 2.0  # of trials with predicted chances below p, about p / 2 would have won; see docs/model_card.md
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,21 +45,19 @@ class Policy:
 
     Attributes:
         predictor: says how trials end.
-        threshold: with history, a trial is stopped when the predicted chance to beat the incumbent falls below it.
+        max_false_prunes: share of the stopped trials that may turn out to have been winners.
         horizon: the fraction of a full training at which new configurations compete.
-        starts: how many first trials come from the portfolio of past sweeps.
+        starts: how many first trials come from the portfolio of past sweeps, or are random where there is none.
         exploration: share of later trials drawn at random, so that no region is given up for good.
-        blind_starts: how many first trials are drawn at random where there is no history.
         blind_exploration: ``exploration`` where there is no history: the model knows less.
     """
 
     predictor: Predictor
-    threshold: float = 0.3
+    max_false_prunes: float = 0.05
     horizon: float = 0.5
     starts: int = 4
     exploration: float = 0.05
-    blind_starts: int = 12
-    blind_exploration: float = 0.4
+    blind_exploration: float = 0.2
     _memory: _Memory = field(default_factory=lambda: _Memory(), init=False, repr=False)
 
     def suggest(self, sweep: Sweep, trials: Sequence[Trial], rng: np.random.Generator) -> Config:
@@ -99,19 +97,14 @@ class Policy:
             return Decision(Action.CONTINUE, "no other trial is better")
         if sum(own.curve.best(sweep.mode) is not None for own in trials) < _FEW_TO_COMPARE:
             return Decision(Action.CONTINUE, "there are too few trials to compare it with")
-        if self._experience(sweep) is None:
-            behind = falls_behind(trials, trial, sweep.mode, full)
-            reason = "without history: " + ("not in the best third here" if behind else "no reason to stop (ASHA)")
-            return Decision(Action.STOP if behind else Action.CONTINUE, reason)
         if not is_checkpoint(trial):
             return Decision(Action.CONTINUE, "between two checkpoints")
         return self._by_chance(sweep, trials, trial, full)
 
     def _explores(self, count: int, past: Experience | None, rng: np.random.Generator) -> bool:
         """Whether the next trial is drawn at random."""
-        if past is not None:
-            return bool(rng.random() < self.exploration)
-        return count < self.blind_starts or bool(rng.random() < self.blind_exploration)
+        share = self.blind_exploration if past is None else self.exploration
+        return count < self.starts or bool(rng.random() < share)
 
     def _by_chance(self, sweep: Sweep, trials: Sequence[Trial], trial: Trial, full: int) -> Decision:
         """Go on if the trial may beat the incumbent halfway or at the end."""
@@ -119,8 +112,9 @@ class Policy:
         steps = [max(trial.curve.last_step + 1, full // 2), full]
         prediction = self._posterior(sweep, trials).predict([trial] * 2, steps)
         chance = float(prediction.probability_better(score, sweep.mode).max())
-        action = Action.STOP if chance < self.threshold else Action.CONTINUE
-        return Decision(action, f"chance to beat {score:.4g} is {chance:.0%}", chance, self.threshold)
+        threshold = _BELOW * self.max_false_prunes
+        action = Action.STOP if chance < threshold else Action.CONTINUE
+        return Decision(action, f"chance to beat {score:.4g} is {chance:.0%}", chance, threshold)
 
     def _most_promising(self, sweep: Sweep, trials: Sequence[Trial], candidates: Sequence[Config]) -> Config:
         """Largest expected improvement, taking it that running trials will do as predicted."""
