@@ -273,6 +273,28 @@ class Decision:
     probability: float = math.nan
     threshold: float = math.nan
 
+    @property
+    def is_predicted(self) -> bool:
+        """Whether a prediction was asked."""
+        return not math.isnan(self.probability)
+
+
+@dataclass(frozen=True, slots=True)
+class MadeDecision:
+    """A decision as it is kept, so that it can be held against what came of it.
+
+    Attributes:
+        trial_id: of the trial that it was about.
+        step: the newest that was known of the trial.
+        decision: what was decided.
+        model_version: of the store's predictor, None where none was asked.
+    """
+
+    trial_id: str
+    step: int
+    decision: Decision
+    model_version: str | None = None
+
 
 def incumbent(trials: Sequence[Trial], mode: Mode) -> Trial | None:
     """The trial with the best finite value at any step; the first such trial where several tie."""

@@ -37,6 +37,7 @@ class Exportable(StrEnum):
     CURVES = "curves"
     RESULTS = "results"
     TRIALS = "trials"
+    DECISIONS = "decisions"
     SWEEPS = "sweeps"
 
 

@@ -17,26 +17,43 @@ driver's disk is destroyed (at most the last two seconds); anything on a file sy
 **The layout**::
 
     <store>/STORE.json                                               format, version, store_id
-    <store>/{sweeps,trials,results}/spool=<spool_id>/seg-<first>-<last>-<digest>.parquet
+    <store>/{sweeps,trials,results,decisions}/spool=<spool_id>/seg-<first>-<last>-<digest>.parquet
     <store>/quarantine/<table>/<spool_id>/…                          damaged files, each with its reason
+    <store>/accepted/<table>/<spool_id>/<first>-<last>.json          rows that somebody gave up as lost
+    <store>/pruned/<uuid>.json                                       what was deleted on purpose
     $XDG_STATE_HOME/metahp/spool/<store_id>/<spool_id>.db            accepted, not yet published; on a local disk
 
 A *spool* is one driver's run of one sweep. Its rows are accepted into a sqlite file and published from there into
 segments that never change. Each driver writes to directories of its own, so drivers need no locks and no server;
 rows are numbered without a gap, so a lost segment is noticed. All names are UUIDs, numbers and digests: nothing a user
-chose becomes a path. There is no pickle anywhere.
+chose becomes a path. There is no pickle anywhere. A store may be a bucket: see `buckets`.
 
-Other tools read the tables directly. A merge of segments may show a row twice for a moment, hence the DISTINCT::
+Other tools read the tables directly. A merge of segments may show a row twice for a moment, hence the DISTINCT.
+
+DuckDB::
 
     SELECT DISTINCT ON (sweep_id, trial_id, attempt, step) * FROM '<store>/results/**/*.parquet'
 
+Polars::
+
+    pl.scan_parquet("<store>/results/**/*.parquet").unique(["sweep_id", "trial_id", "attempt", "step"]).collect()
+
+pandas::
+
+    pd.read_parquet("<store>/results").drop_duplicates(["sweep_id", "trial_id", "attempt", "step"])
+
+``metahp store export`` and `Store.export` write one file without any of that, also for curves alone.
+
 ========================  =============================================================
 `Store`, `SweepWriter`    reading and importing; writing
-`schema`                  the columns of the three tables
+`schema`                  the columns of the four tables
 `curves`                  which reports count when a trial was started more than once
 `spool`, `sealing`        accepting; publishing, also for a driver that died
 `segments`, `parquet`     files that are checked, merged and put in quarantine
+`places`, `buckets`       where files lie: a disk, or an object store
 `catalog`                 which sweeps there are
+`upkeep`, `export`        checking, merging, pruning; rows as one file for others
+`importing`, `importers`  sweeps that were run elsewhere: Ray Tune, Optuna, tables
 `codec`, `rows`           plain data as exact JSON; sweeps and reports as rows
 `redaction`               what is never written
 ========================  =============================================================

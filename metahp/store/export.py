@@ -17,7 +17,7 @@ from metahp.store.files import explained
 from metahp.store.files import publish as publish_file
 from metahp.types import SweepHistory, Trial
 
-Exported = Literal["sweeps", "trials", "results", "curves"]
+Exported = Literal["sweeps", "trials", "results", "decisions", "curves"]
 
 CURVES = pa.schema(
     [

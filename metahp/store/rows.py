@@ -18,7 +18,7 @@ from metahp.space import SearchSpace
 from metahp.store import codec
 from metahp.store.redaction import redact, redact_space, redact_text
 from metahp.store.schema import SCHEMA_VERSION
-from metahp.types import Config, Measurement, Sweep, TrialStatus, parse_mode
+from metahp.types import Action, Config, Decision, MadeDecision, Measurement, Sweep, TrialStatus, parse_mode
 
 Row = dict[str, Any]
 
@@ -140,6 +140,33 @@ def result_row(
         "ingested_utc": _now_us(),
         "schema_version": SCHEMA_VERSION,
     }
+
+
+def decision_row(sweep: Sweep, attempt: int, made: MadeDecision) -> Row:
+    """A row of ``decisions``."""
+    return {
+        "sweep_id": sweep.sweep_id,
+        "trial_id": checked_id("trial_id", made.trial_id),
+        "attempt": attempt,
+        "step": _checked_step(made.step),
+        "action": str(made.decision.action),
+        "reason": clean_text(made.decision.reason, MAX_ERROR),
+        "probability": float(made.decision.probability),
+        "threshold": float(made.decision.threshold),
+        "model_version": made.model_version,
+        "decided_utc": _now_us(),
+        "schema_version": SCHEMA_VERSION,
+    }
+
+
+def decision_of(row: Mapping[str, Any]) -> MadeDecision:
+    """The decision that `decision_row` wrote.
+
+    Raises:
+        ValueError: the row says something this version does not understand.
+    """
+    decision = Decision(Action(row["action"]), row["reason"], row["probability"], row["threshold"])
+    return MadeDecision(row["trial_id"], row["step"], decision, row["model_version"])
 
 
 def config_columns(config: Config, space: SearchSpace) -> Row:

@@ -1,9 +1,10 @@
-"""The three tables of a store, as Arrow schemas. Every table is only ever appended to.
+"""The four tables of a store, as Arrow schemas. Every table is only ever appended to.
 
 =========== ==================================================================================================
 `sweeps`    one row per opening and closing of a sweep by a driver; the newest row of a sweep counts
 `trials`    one row per event in the life of a trial; the configuration comes with each start
 `results`   one row per report, identified by ``(sweep_id, trial_id, attempt, step)``
+`decisions` one row per decision about a running trial, written before anybody knows whether it was right
 =========== ==================================================================================================
 
 ``spool_id`` names the driver run that wrote a row and ``spool_seq`` counts its rows of that table from 1 without a
@@ -19,7 +20,7 @@ import pyarrow as pa
 
 SCHEMA_VERSION = 1
 
-Table = Literal["sweeps", "trials", "results"]
+Table = Literal["sweeps", "trials", "results", "decisions"]
 
 _UTC = pa.timestamp("us")  # without a zone: DuckDB cannot hand zoned times to Python unless pytz is installed
 _NUMBERS = pa.map_(pa.string(), pa.float64())
@@ -76,6 +77,21 @@ TABLES: dict[Table, pa.Schema] = {
             ("time_total_s", pa.float64()),  # seconds of training since the trial's start, NaN where unknown
             ("done", pa.bool_()),
             ("ingested_utc", _UTC),
+            *_ORIGIN,
+        ]
+    ),
+    "decisions": pa.schema(
+        [
+            ("sweep_id", pa.string()),
+            ("trial_id", pa.string()),
+            ("attempt", pa.int32()),
+            ("step", pa.int64()),  # the newest that was known of the trial
+            ("action", pa.string()),  # continue | pause | stop
+            ("reason", pa.string()),
+            ("probability", pa.float64()),  # to beat the incumbent, NaN where none was predicted
+            ("threshold", pa.float64()),  # NaN where none applied
+            ("model_version", pa.string()),  # null where no version of the store's predictor was asked
+            ("decided_utc", _UTC),
             *_ORIGIN,
         ]
     ),

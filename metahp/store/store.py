@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from metahp.errors import StoreConflictError, StoreError
 from metahp.space import SearchSpace
-from metahp.store import export, layout, upkeep
+from metahp.store import export, layout, rows, upkeep
 from metahp.store.catalog import Catalog
 from metahp.store.cursor import Cursor
 from metahp.store.curves import EVENT_COLUMNS, RESULT_COLUMNS, TrialBook
@@ -26,7 +26,7 @@ from metahp.store.segments import Hole, Segments
 from metahp.store.spool import Spool, abandoned, trial_rows
 from metahp.store.upkeep import CheckReport, Compaction, Pruned, TableSize
 from metahp.store.writer import SweepWriter
-from metahp.types import Mode, Sweep, SweepHistory, TaskValue, parse_mode
+from metahp.types import MadeDecision, Mode, Sweep, SweepHistory, TaskValue, parse_mode
 
 
 class Store:
@@ -176,13 +176,18 @@ class Store:
             if sweep_id not in exclude and (since is None or self._is_new(spools.get(sweep_id, []), since))
         ]
 
+    def decisions(self, sweep_id: str) -> list[MadeDecision]:
+        """The published decisions of a sweep, in the order in which each driver made them."""
+        found = self.scan("decisions", filter=pc.field("sweep_id") == sweep_id)
+        return [rows.decision_of(row) for batch in found for row in batch.to_pylist()]
+
     def scan(
         self, table: Table = "results", columns: Sequence[str] | None = None, filter: pc.Expression | None = None
     ) -> Iterator[pa.RecordBatch]:
         """The published rows of a table, spool by spool, each row once.
 
         Args:
-            table: ``sweeps``, ``trials`` or ``results``; see `metahp.store.schema`.
+            table: ``sweeps``, ``trials``, ``results`` or ``decisions``; see `metahp.store.schema`.
             columns: which columns, all if None.
             filter: only rows for which it is true, e.g. ``pc.field("step") > 10``.
         """

@@ -24,7 +24,12 @@ from metahp.store.segments import REASON, Hole
 from metahp.store.spool import uuid7
 
 ABANDONED_S = 3600.0  # a temporary file this old belongs to nobody any more
-_TIME_COLUMN: Mapping[Table, str] = {"sweeps": "created_utc", "trials": "created_utc", "results": "ingested_utc"}
+_TIME_COLUMN: Mapping[Table, str] = {
+    "sweeps": "created_utc",
+    "trials": "created_utc",
+    "results": "ingested_utc",
+    "decisions": "decided_utc",
+}
 _IDENTITY = ["trial_id", "attempt", "step"]
 
 

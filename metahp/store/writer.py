@@ -17,7 +17,7 @@ from metahp.store.fitting import Entry
 from metahp.store.rows import TrialEvent
 from metahp.store.sealing import Sealer, Tables, finish
 from metahp.store.spool import Spool
-from metahp.types import Config, Measurement, Sweep, SweepHistory
+from metahp.types import Config, MadeDecision, Measurement, Sweep, SweepHistory
 
 _log = logging.getLogger(__name__)
 
@@ -120,6 +120,16 @@ class SweepWriter:
         """
         with self._lock:
             self._add_event(trial_id, self._book.attempt(trial_id), TrialEvent(event), error=error)
+
+    def record_decision(self, made: MadeDecision) -> None:
+        """Records a decision about a trial that was started.
+
+        Raises:
+            RecordError: the trial_id or the step cannot be recorded.
+            StoreError: the trial was never started, or the disk refuses; nothing was recorded.
+        """
+        with self._lock:
+            self._append(Entry("decisions", rows.decision_row(self.sweep, self._started(made.trial_id), made)))
 
     def history(self) -> SweepHistory:
         """The sweep with its effective curves, including what is not published yet."""

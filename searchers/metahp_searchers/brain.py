@@ -235,8 +235,15 @@ class Brain:
             return Decision(Action.CONTINUE, "nothing is known about it")
         if self._is_full(trial):
             return Decision(Action.STOP, "fully trained")
+        decision = self._decided(self.sweep, self._policy, trial)
+        if self._journal is not None and (decision.action is not Action.CONTINUE or decision.is_predicted):
+            version = self._refresher.version if self._refresher is not None else None
+            self._journal.trial_decided(tune_id, trial.curve.last_step, decision, version)
+        return decision
+
+    def _decided(self, sweep: Sweep, policy: Policy, trial: Trial) -> Decision:
         try:
-            return self._policy.decide(self.sweep, self._roster.trials, trial)
+            return policy.decide(sweep, self._roster.trials, trial)
         except Exception:  # whatever a predictor does, the sweep goes on
             self._say_once("the predictor failed to decide; trials go on", trace=True)
             return Decision(Action.CONTINUE, "the predictor failed")

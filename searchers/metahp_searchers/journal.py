@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from metahp.store import SweepWriter, TrialEvent
-from metahp.types import Config, Sweep
+from metahp.types import Config, Decision, MadeDecision, Sweep
 from metahp_searchers.recorder import Recorder
 from metahp_searchers.reports import Result, measurement_of, metrics_of
 
@@ -99,6 +99,12 @@ class Journal:
         name = self._store_id(trial_id)
         self._ended.add(name)
         self.recorder.add(name, lambda writer: writer.record_event(name, event, error=error or ""))
+
+    def trial_decided(self, trial_id: str, step: int, decision: Decision, model_version: str | None) -> None:
+        """Records a decision about a running trial."""
+        if trial_id in self._running:
+            made = MadeDecision(self._store_id(trial_id), step, decision, model_version)
+            self.recorder.add(made.trial_id, lambda writer: writer.record_decision(made))
 
     def trial_completed(self, name: str) -> None:
         """A trial of an earlier process, by the store's id, turns out to have been complete."""

@@ -22,35 +22,41 @@ class Refresher:
     Args:
         store: where they are.
         sweep: for which sweep to make them ready.
+
+    Attributes:
+        version: the one in use.
     """
 
     def __init__(self, store: Store, sweep: Sweep) -> None:
         self._store = store
         self._sweep = sweep
-        self._version = newest_version(store)
+        self.version = newest_version(store)
         self._looked = time.monotonic()
         self._thread: threading.Thread | None = None
-        self._ready: Predictor | None = None
+        self._ready: tuple[str, Predictor] | None = None
 
     def newer(self) -> Predictor | None:
         """A newer predictor, once, when it is ready; returns at once."""
         if self._thread is not None and self._thread.is_alive():
             return None
         ready, self._ready = self._ready, None
-        if ready is None and time.monotonic() - self._looked >= LOOK_EVERY_S:
+        if ready is not None:
+            self.version, predictor = ready
+            return predictor
+        if time.monotonic() - self._looked >= LOOK_EVERY_S:
             self._looked = time.monotonic()
             self._thread = threading.Thread(target=self._look, name="metahp-refresh", daemon=True)
             self._thread.start()
-        return ready
+        return None
 
     def _look(self) -> None:
         try:
             version = newest_version(self._store)
-            if version is None or version == self._version:
+            if version is None or version == self.version:
                 return
             predictor = load_version(self._store, version)
             _warm_up(predictor, self._sweep)
-            self._version, self._ready = version, predictor
+            self._ready = version, predictor
         except Exception as problem:  # the version in use goes on being used
             _log.warning("a newer predictor cannot be used: %s", problem)
 
