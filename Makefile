@@ -9,7 +9,7 @@ EXTRAS := dev,bench,examples,jax
 # Compiled bytecode more than halves the start of every Ray worker that imports TensorFlow.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test test-fast lint types check format build lock clean
+.PHONY: help install demo test test-fast chaos lint types check format build lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -29,6 +29,12 @@ test: install ## the whole test suite
 
 test-fast: install ## the tests that need no Ray and few seconds
 	$(BIN)/python -m pytest -m "not ray and not slow"
+
+chaos: install ## kill -9, power cuts (as root) and damage by the hundred; about a quarter of an hour
+	PYTHONPATH=. $(BIN)/python tests/store/storm.py --kills 1000
+	PYTHONPATH=.:searchers $(BIN)/python tests/store/driver_kills.py --kills 20
+	if [ "$$(id -u)" = 0 ]; then PYTHONPATH=. $(BIN)/python tests/store/power.py --images 20; else echo "power cuts need root: skipped"; fi
+	METAHP_STATEFUL_EXAMPLES=300 $(BIN)/python -m pytest tests/store/test_stateful.py
 
 lint: install ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -9,9 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import pandas
+import polars
 import pyarrow as pa
 import pytest
 
+import metahp.store
 from metahp.store import Store, sealing
 from metahp.types import Measurement
 
@@ -92,27 +95,49 @@ def test_a_segment_of_another_spool_is_refused(pieces, store, sweep):
     assert len(list(pieces.path.glob("quarantine/results/*/*.reason.json"))) == 1
 
 
+def mutate(content: bytes, other: bytes, rng: random.Random) -> bytes:
+    """Torn, overwritten, zeroed, with a flipped bit, with something behind it, or another segment."""
+    damaged = bytearray(content)
+    start, length = rng.randrange(len(content)), rng.randrange(1, 64)
+    match rng.randrange(6):
+        case 0:
+            damaged[start] ^= 1 << rng.randrange(8)
+        case 1:
+            del damaged[start:]
+        case 2:
+            damaged[start : start + length] = rng.randbytes(length)
+        case 3:
+            damaged[start:] = bytes(len(content) - start)
+        case 4:
+            damaged += rng.randbytes(length)
+        case 5:
+            damaged[:] = other
+    return bytes(damaged)
+
+
 def test_a_thousand_mutations_are_all_noticed(pieces):
     rng = random.Random(0)
-    path = results(pieces)[2]
+    path, other = results(pieces)[2], results(pieces)[0].read_bytes()
     content = path.read_bytes()
     for _ in range(1000):
-        damaged = bytearray(content)
-        kind = rng.randrange(3)
-        if kind == 0:
-            damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
-        elif kind == 1:
-            del damaged[rng.randrange(len(damaged)) :]
-        else:
-            start = rng.randrange(len(damaged))
-            damaged[start : start + rng.randrange(1, 64)] = b"\xff"
-        path.write_bytes(damaged)
+        damaged = mutate(content, other, rng)
+        place = path if rng.random() < 0.8 else path.with_name(rename(path.name, rng))
+        path.unlink(missing_ok=True)
+        place.write_bytes(damaged if place == path else content)
         segments = Store(pieces.path)._tables["results"]
         (spool,) = segments.spools()
-        assert [s.first for s in segments.cover(spool)] == [1, 11, 31] or damaged == content
+        assert [s.first for s in segments.cover(spool)] == [1, 11, 31] or (damaged, place) == (content, path)
+        place.unlink(missing_ok=True)
         shutil.rmtree(pieces.path / "quarantine", ignore_errors=True)
     path.write_bytes(content)
     assert read_steps(pieces) == list(range(1, ROWS + 1))
+
+
+def rename(name: str, rng: random.Random) -> str:
+    """Another digit somewhere in the name."""
+    digits = [index for index, letter in enumerate(name) if letter.isdigit()]
+    index = rng.choice(digits)
+    return name[:index] + str((int(name[index]) + rng.randrange(1, 10)) % 10) + name[index + 1 :]
 
 
 def test_a_store_that_cannot_be_changed_is_read_around_the_damage(pieces, monkeypatch, caplog):
@@ -190,12 +215,28 @@ def test_small_segments_of_a_running_sweep_are_merged(store, sweep, monkeypatch)
     assert len(results(store)) == 1
 
 
+def one_liner(tool: str, store: Store) -> str:
+    """What the package's docstring says for a tool."""
+    text = metahp.store.__doc__.partition(f"\n{tool}::\n\n")[2].partition("\n\n")[0]
+    return " ".join(text.split()).replace("<store>", str(store.path))
+
+
 def test_other_readers_agree(pieces, store, sweep):
+    """By the one-liners in the docstring, while small segments that were merged are still there."""
+    kept = [(path, path.read_bytes()) for path in results(pieces)]
+    pieces.compact()
+    for path, content in kept:
+        path.write_bytes(content)
     with store.open_sweep(sweep) as writer:
         writer.start_attempt("t", CONFIG, restored=True)
         writer.record("t", Measurement(1, 0.5), {"loss": 1.0})
-    query = f"SELECT DISTINCT ON (sweep_id, trial_id, attempt, step) * FROM '{store.path}/results/**/*.parquet'"
-    assert len(duckdb.sql(query).fetchall()) == ROWS + 1 == sum(batch.num_rows for batch in store.scan())
+    expected = sorted((row["attempt"], row["step"]) for batch in store.scan() for row in batch.to_pylist())
+    assert len(expected) == ROWS + 1
+    query = one_liner("DuckDB", store)
+    by_duckdb = duckdb.sql(f"SELECT attempt, step FROM ({query})").fetchall()
+    by_polars = eval(one_liner("Polars", store), {"pl": polars}).select("attempt", "step").rows()
+    by_pandas = eval(one_liner("pandas", store), {"pd": pandas})[["attempt", "step"]].itertuples(index=False)
+    assert sorted(by_duckdb) == sorted(by_polars) == sorted(map(tuple, by_pandas)) == expected
     loss = duckdb.sql(f"SELECT metrics['loss'] FROM ({query}) WHERE attempt = 2").fetchall()
     assert loss[0][0] in (1.0, [1.0])
 

@@ -1,6 +1,7 @@
 """Any sequence of starts, reports, seals, crashes and reopenings against a plain dictionary."""
 
 import math
+import os
 import tempfile
 from pathlib import Path
 
@@ -112,4 +113,5 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 TestStore = StoreMachine.TestCase
-TestStore.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+EXAMPLES = int(os.environ.get("METAHP_STATEFUL_EXAMPLES", "15"))
+TestStore.settings = settings(max_examples=EXAMPLES, stateful_step_count=25, deadline=None)
