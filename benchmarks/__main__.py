@@ -12,14 +12,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import typer
 
+from benchmarks.calibration import run_calibration
 from benchmarks.history import HISTORIES
 from benchmarks.methods.registry import METHODS
 from benchmarks.overhead import run_overhead
 from benchmarks.processes import quiet
+from benchmarks.provenance import about_this_run
+from benchmarks.publish import publish_results
+from benchmarks.real import run_real
 from benchmarks.replay import run_replay
 from benchmarks.report import write_report
 from benchmarks.second_sweep import run_second_sweep
 from benchmarks.tasks import TaskDataMissingError, families
+from benchmarks.turnover import run_turnover
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="The same work for MetaHP and for its peers.")
 
@@ -30,16 +35,18 @@ Out = Annotated[Path, typer.Option(help="Directory of the results; what is there
 def replay(
     tasks: Annotated[str, typer.Option(help="Families or single tasks, separated by commas.")] = "lcbench",
     methods: Annotated[str, typer.Option(help="Names, separated by commas; see `list`.")] = "meta,asha,random,tpe",
-    history: Annotated[str, typer.Option(help="none, other-tasks or other-family.")] = "other-tasks",
+    history: Annotated[str, typer.Option(help="none, other-tasks, other-family or starter.")] = "other-tasks",
     seeds: Annotated[int, typer.Option(min=1, help="Repetitions of every task and method.")] = 5,
     out: Out = Path("results"),
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
     workers: Annotated[int, typer.Option(min=1, help="Simulated workers.")] = 4,
     trainings: Annotated[float, typer.Option(min=0.1, help="Budget in full trainings' worth of steps.")] = 4.0,
+    again: Annotated[bool, typer.Option("--again", help="Run also what is there.")] = False,
 ) -> None:
     """The main table: tasks × methods × seeds on simulated workers."""
+    names = methods.split(",")
     try:
-        run_replay(tasks, methods.split(","), history, seeds, out, jobs=jobs, workers=workers, trainings=trainings)
+        run_replay(tasks, names, history, seeds, out, jobs=jobs, workers=workers, trainings=trainings, again=again)
     except (ValueError, TaskDataMissingError) as problem:
         raise typer.BadParameter(str(problem)) from problem
     report(out)
@@ -53,6 +60,12 @@ def report(out: Out = Path("results")) -> None:
     except FileNotFoundError as problem:
         raise typer.BadParameter(str(problem)) from problem
     typer.echo("\n\n".join(texts))
+
+
+@app.command()
+def publish(out: Out = Path("results")) -> None:
+    """Puts the newest tables and pictures into `benchmarks/README.md`."""
+    typer.echo("\n".join(publish_results(out)) or f"{out} holds nothing that the README shows")
 
 
 @app.command("second-sweep")
@@ -72,10 +85,24 @@ def second_sweep(
 
 
 @app.command()
+def calibration(
+    tasks: Annotated[str, typer.Option(help="Families or single tasks, separated by commas.")] = "lcbench",
+    history: Annotated[str, typer.Option(help="none, other-tasks, other-family or starter.")] = "other-tasks",
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    out: Out = Path("results"),
+) -> None:
+    """Are the predictions of a trial's last score honest?"""
+    try:
+        typer.echo(run_calibration(tasks, history, out, jobs=jobs))
+    except (ValueError, TaskDataMissingError) as problem:
+        raise typer.BadParameter(str(problem)) from problem
+
+
+@app.command()
 def overhead(
     methods: Annotated[str, typer.Option(help="Names, separated by commas.")] = "random,asha,tpe,meta",
     results: Annotated[int, typer.Option(min=1, help="Results of a sweep.")] = 1000,
-    history: Annotated[str, typer.Option(help="none, other-tasks or other-family.")] = "other-tasks",
+    history: Annotated[str, typer.Option(help="none, other-tasks, other-family or starter.")] = "other-tasks",
     out: Out = Path("results"),
 ) -> None:
     """How long does a method think, per suggestion and per result?"""
@@ -83,6 +110,49 @@ def overhead(
         typer.echo(run_overhead(methods.split(","), out, results=results, history=history))
     except ValueError as problem:
         raise typer.BadParameter(str(problem)) from problem
+
+
+@app.command()
+def real(
+    methods: Annotated[str, typer.Option(help="Names, separated by commas.")] = "random,asha,meta",
+    seeds: Annotated[int, typer.Option(min=1, help="Repetitions of every task and method.")] = 3,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Of a sweep, from its first result on.")] = 20.0,
+    out: Out = Path("results"),
+) -> None:
+    """Small networks that are really trained, on a local Ray: equal seconds for every method."""
+    try:
+        typer.echo(run_real(methods.split(","), seeds, out, seconds=seconds))
+    except ValueError as problem:
+        raise typer.BadParameter(str(problem)) from problem
+
+
+@app.command()
+def turnover(
+    methods: Annotated[str, typer.Option(help="Names, separated by commas.")] = "random,meta",
+    out: Out = Path("results"),
+) -> None:
+    """How long does a worker of a real Ray wait for its next trial?"""
+    try:
+        typer.echo(run_turnover(methods.split(","), out))
+    except ValueError as problem:
+        raise typer.BadParameter(str(problem)) from problem
+
+
+@app.command("record-keras")
+def record_keras(
+    configs: Annotated[int, typer.Option(min=1, help="Configurations of each task.")] = 48,
+    tasks: Annotated[str, typer.Option(help="Data sets, separated by commas; all if empty.")] = "",
+    out: Out = Path("results"),
+) -> None:
+    """Trains the small Keras models whose curves ship with MetaHP again (up to an hour)."""
+    from benchmarks.keras_tasks.data import DATA_SETS
+    from benchmarks.keras_tasks.record import record
+
+    names = tuple(tasks.split(",")) if tasks else tuple(DATA_SETS)
+    if unknown := set(names) - set(DATA_SETS):
+        raise typer.BadParameter(f"no data set is called {', '.join(unknown)}; there are {', '.join(DATA_SETS)}")
+    for name in record(out, configs=configs, names=names, facts=about_this_run()):
+        typer.echo(name)
 
 
 @app.command("list")

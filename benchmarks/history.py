@@ -1,12 +1,13 @@
 """Past sweeps, as a real store holds them: a random search cut short by ASHA, never a complete grid.
 
 Each past sweep is replayed here, with the budget of `PAST_REPORTS` training steps: about 150 trials, most of which saw
-1 to 3 steps. The task that is being swept is always left out. There are three histories:
+1 to 3 steps. The task that is being swept is always left out, and so are tasks on the same data. The histories:
 
 ================  =============================================================================
 ``none``          an empty store
 ``other-tasks``   one past sweep of every other task of the family
 ``other-family``  one past sweep of every task of another family: another space, other curves
+``starter``       what ships with MetaHP, as it ships: complete curves of small Keras models
 ================  =============================================================================
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -26,10 +27,11 @@ from benchmarks.methods.random_search import RandomSearch
 from benchmarks.simulator import Replay, simulate
 from benchmarks.tasks import Task, load_task, load_tasks
 from metahp.models import load_or_fit
+from metahp.starter import starter_sweeps
 from metahp.store import Store
-from metahp.types import LearningCurve, SweepHistory, Trial, TrialStatus
+from metahp.types import LearningCurve, SweepHistory, TaskValue, Trial, TrialStatus
 
-HISTORIES = ("none", "other-tasks", "other-family")
+HISTORIES = ("none", "other-tasks", "other-family", "starter")
 PAST_REPORTS = 600
 
 
@@ -88,6 +90,9 @@ def past_of(task: Task, kind: str, directory: Path, *, sweeps: int | None = None
     """
     if kind not in HISTORIES:
         raise ValueError(f"a history is one of {', '.join(HISTORIES)}, got {kind!r}")
+    if kind == "starter":
+        own = tuple(history for history in starter_sweeps() if _tells_nothing(task, history.sweep.task))
+        return Past(own[:sweeps], directory)
     return Past(tuple(past_sweep(other.name) for other in _others(task, kind)[:sweeps]), directory)
 
 
@@ -95,12 +100,20 @@ def _others(task: Task, kind: str) -> list[Task]:
     if kind == "none":
         return []
     if kind == "other-tasks":
-        return [other for other in load_tasks(task.family) if other.name != task.name]
-    return [other for other in load_tasks(_other_family(task.family)) if other.family != task.family]
+        others = [other for other in load_tasks(task.family) if other.name != task.name]
+    else:
+        others = [other for other in load_tasks(_other_family(task.family)) if other.family != task.family]
+    return [other for other in others if _tells_nothing(task, other.meta)]
+
+
+def _tells_nothing(task: Task, description: Mapping[str, TaskValue]) -> bool:
+    """Whether what is described uses other data than the task."""
+    return "data" not in task.meta or task.meta["data"] != description.get("data")
 
 
 def _other_family(family: str) -> str:
-    return {"lcbench": "taskset", "taskset": "lcbench"}.get(family, "synthetic")
+    """``synthetic-late`` and ``keras-image`` stand beside the other kinds of the same origin."""
+    return {"lcbench": "taskset", "taskset": "lcbench"}.get(family, family.partition("-")[0])
 
 
 @cache

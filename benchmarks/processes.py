@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import TypeVar
 
@@ -44,3 +45,17 @@ def in_processes(work: Callable[[Argument], Result], arguments: Sequence[Argumen
 def progress_bar() -> Progress:
     """Done, to do, time."""
     return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+
+
+@contextmanager
+def local_ray() -> Iterator[None]:
+    """A Ray of one's own on this machine, whose workers are quiet and use one thread each."""
+    import ray
+
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new one talks even with verbose=0
+    settings = {"TF_CPP_MIN_LOG_LEVEL": "3", **dict.fromkeys(ONE_THREAD, "1")}
+    ray.init(address="local", include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": settings})
+    try:
+        yield
+    finally:
+        ray.shutdown()

@@ -51,6 +51,7 @@ def run_replay(
     jobs: int = 1,
     workers: int = 4,
     trainings: float = 4.0,
+    again: bool = False,
 ) -> int:
     """Runs every cell whose file is not there yet.
 
@@ -63,6 +64,7 @@ def run_replay(
         jobs: processes; each takes whole tasks, since the predictor is trained once for a task and its seeds.
         workers: simulated workers.
         trainings: the budget in full trainings' worth of steps.
+        again: whether to run also those whose file is there.
 
     Returns:
         how many cells were run.
@@ -75,7 +77,7 @@ def run_replay(
         [
             cell
             for cell in _cells(task.name, methods, history, seeds, workers, trainings)
-            if not (out / cell.path).exists()
+            if again or not (out / cell.path).exists()
         ]
         for task in load_tasks(tasks)
     ]

@@ -1,7 +1,7 @@
 """Question: does the second sweep on a related task start ahead of a first one?
 
 Command: ``python -m benchmarks second-sweep --tasks synthetic-plain,synthetic-crossing,lcbench --seeds 5``; it writes
-``second-sweep.md``, ``.csv`` and ``.png`` beside the result files it makes them from, and `figures/second_sweep.png`,
+``second_sweep.md``, ``.csv`` and ``.png`` beside the result files it makes them from, and `figures/second_sweep.png`,
 which the README shows, is such a picture.
 
 A user sweeps one task with MetaHP and an empty store, then a related task, once with the store that the first sweep
@@ -96,7 +96,7 @@ class Comparison:
 def run_second_sweep(
     tasks: str, seeds: int, out: Path, *, pairs: int = 3, trainings: float = 4.0, jobs: int = 1
 ) -> str:
-    """Runs the pairs of all families that have no file yet; writes ``second-sweep.md``, ``.csv`` and ``.png``.
+    """Runs the pairs of all families that have no file yet; writes ``second_sweep.md``, ``.csv`` and ``.png``.
 
     Args:
         tasks: a selection as for `benchmarks.tasks.load_tasks`.
@@ -230,7 +230,7 @@ def _write(results: Sequence[Comparison], out: Path) -> str:
         f"one with a store of one sweep of a related task; {pairs} pairs × {repetitions} seeds.\n\n{markdown(rows)}\n\n"
         f"{line_about_this_run()}"
     )
-    (out / "second-sweep.md").write_text(text + "\n", encoding="utf-8")
-    write_csv(out / "second-sweep.csv", rows)
-    draw(results, out / "second-sweep.png")
+    (out / "second_sweep.md").write_text(text + "\n", encoding="utf-8")
+    write_csv(out / "second_sweep.csv", rows)
+    draw(results, out / "second_sweep.png")
     return text

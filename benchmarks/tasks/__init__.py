@@ -1,12 +1,13 @@
 """What is swept: tasks of several families behind one interface.
 
-================  =================================================================================
+================  ======================================================================================
 family            tasks
-================  =================================================================================
+================  ======================================================================================
 ``lcbench``       20 tabular tasks, dense networks, 52 epochs (surrogate; data beside the project)
 ``taskset``       8 text tasks, Adam's own 8 hyperparameters, 50 steps (recorded; data beside it)
+``keras-…``       5 to 9 tasks of each kind of data: small networks, really trained (recorded; ships with MetaHP)
 ``synthetic-…``   6 tasks of each kind of made-up curves, see `benchmarks.tasks.synthetic`
-================  =================================================================================
+================  ======================================================================================
 
 >>> [task.name for task in load_tasks("synthetic-late")][:2]
 ['synthetic-late/0', 'synthetic-late/1']
@@ -15,15 +16,17 @@ family            tasks
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
+from benchmarks.tasks.keras import KINDS as KERAS_KINDS
+from benchmarks.tasks.keras import keras_tasks
 from benchmarks.tasks.lcbench import lcbench_tasks
-from benchmarks.tasks.synthetic import KINDS, synthetic_tasks
+from benchmarks.tasks.synthetic import KINDS as SYNTHETIC_KINDS
+from benchmarks.tasks.synthetic import synthetic_tasks
 from benchmarks.tasks.task import Curve, Reference, Task, TaskDataMissingError
+from benchmarks.tasks.taskset import taskset_tasks
 
 __all__ = ["Curve", "Reference", "Task", "TaskDataMissingError", "families", "load_task", "load_tasks"]
-
-from benchmarks.tasks.taskset import taskset_tasks
 
 
 def families() -> tuple[str, ...]:
@@ -76,9 +79,6 @@ def _family(name: str) -> tuple[Task, ...]:
 
 
 def _loaders() -> dict[str, Callable[[], tuple[Task, ...]]]:
-    made_up = {f"synthetic-{kind}": _synthetic(kind) for kind in KINDS}
-    return {"lcbench": lcbench_tasks, "taskset": taskset_tasks, **made_up}
-
-
-def _synthetic(kind: str) -> Callable[[], tuple[Task, ...]]:
-    return lambda: synthetic_tasks(kind)
+    trained = {f"keras-{kind}": partial(keras_tasks, kind) for kind in KERAS_KINDS}
+    made_up = {f"synthetic-{kind}": partial(synthetic_tasks, kind) for kind in SYNTHETIC_KINDS}
+    return {"lcbench": lcbench_tasks, "taskset": taskset_tasks, **trained, **made_up}

@@ -12,7 +12,7 @@ import numpy as np
 
 from metahp.errors import MetaHPError, RecordError
 from metahp.space import SearchSpace
-from metahp.types import Config, FloatArray, Mode, Sweep, TaskValue
+from metahp.types import Config, FloatArray, IntArray, Mode, Sweep, TaskValue
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 """Recorded curves of others lie beside the project, not in it."""
@@ -130,6 +130,13 @@ class Task:
     def sweep(self, sweep_id: str) -> Sweep:
         """The task in the words of MetaHP."""
         return Sweep(sweep_id, self.space, self.metric, self.mode, self.max_step, self.meta, self.name)
+
+
+def nearest(space: SearchSpace, configs: Sequence[Config], recorded: FloatArray) -> IntArray:
+    """Which of the recorded points ``(n, d)`` of the unit cube is nearest (Euclidean) to each configuration."""
+    asked, _ = space.encode(configs)
+    distances = ((asked[:, None, :] - recorded[None, :, :]) ** 2).sum(axis=2)
+    return distances.argmin(axis=1)
 
 
 def data_directory(family: str) -> Path:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from benchmarks.tasks.task import Curve, Task, data_directory
+from benchmarks.tasks.task import Curve, Task, data_directory, nearest
 from metahp.space import Float, SearchSpace
 from metahp.types import Config, FloatArray, Mode
 
@@ -62,10 +62,8 @@ def taskset_tasks() -> tuple[Task, ...]:
 
 def _curves(path: Path, configs: Sequence[Config]) -> list[Curve]:
     recorded, losses = _table(path)
-    asked, _ = SPACE.encode(configs)
-    distances = ((asked[:, None, :] - recorded[None, :, :]) ** 2).sum(axis=2)
     seconds = np.arange(1.0, MAX_STEP + 1)
-    return [Curve(losses[row], seconds) for row in distances.argmin(axis=1)]
+    return [Curve(losses[row], seconds) for row in nearest(SPACE, configs, recorded)]
 
 
 @cache

@@ -1,6 +1,7 @@
 """Fixtures of the benchmark tests: searchers and schedulers that write down what they are told."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -98,3 +99,13 @@ def line_task() -> Task:
         max_step=4,
         source=lambda configs: [curve(config) for config in configs],
     )
+
+
+@pytest.fixture
+def no_logged_errors(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fails a test in whose course anybody logged an error; Ray's loggers do not pass theirs on to the root."""
+    ray = logging.getLogger("ray")
+    ray.addHandler(caplog.handler)
+    yield
+    ray.removeHandler(caplog.handler)
+    assert [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR] == []

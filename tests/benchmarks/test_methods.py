@@ -54,7 +54,7 @@ def test_a_past_never_holds_the_task_itself(tmp_path):
     foreign = past_of(task, "other-family", tmp_path, sweeps=3)
     assert len(foreign.sweeps) == 3
     assert not any(own.sweep.name.startswith("synthetic-plain") for own in foreign.sweeps)
-    with pytest.raises(ValueError, match="a history is one of none, other-tasks, other-family, got 'all'"):
+    with pytest.raises(ValueError, match="a history is one of none, other-tasks, other-family, starter, got 'all'"):
         past_of(task, "all", tmp_path)
 
 

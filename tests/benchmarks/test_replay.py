@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,13 +13,17 @@ from benchmarks import replay as replay_module
 from benchmarks.__main__ import app
 from benchmarks.cells import KEY, Cell, read_outcome, read_outcomes
 from benchmarks.overhead import run_overhead
+from benchmarks.publish import publish_results
 from benchmarks.replay import run_replay
 from benchmarks.report import main_table, write_report
 from benchmarks.second_sweep import Comparison, Pair, table
 from benchmarks.statistics import critical_difference, mean_ranks, paired_interval, speed_up, speed_up_by_task, studies
 from benchmarks.tasks import load_task
 
-pytestmark = pytest.mark.filterwarnings("ignore:All-NaN slice:RuntimeWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:All-NaN slice:RuntimeWarning"),
+    pytest.mark.usefixtures("no_logged_errors"),
+]
 
 TASKS = "synthetic-plain/0,synthetic-plain/1,synthetic-plain/2"
 
@@ -33,6 +38,32 @@ def results(tmp_path_factory):
 def test_what_is_there_is_not_run_again(results, monkeypatch):
     monkeypatch.setattr(replay_module, "simulate", lambda *_, **__: pytest.fail("ran a cell again"))
     assert run_replay(TASKS, ["random", "asha"], "other-tasks", 2, results) == 0
+
+
+def test_what_is_there_is_run_again_when_asked_for(results, tmp_path):
+    shutil.copytree(results, tmp_path / "copy")
+    before = read_outcome(tmp_path / "copy" / Cell("synthetic-plain/0", "asha", "none", 0).path)
+    assert run_replay("synthetic-plain/0", ["asha"], "none", 1, tmp_path / "copy", again=True) == 1
+    after = read_outcome(tmp_path / "copy" / before.cell.path)
+    np.testing.assert_array_equal(before.regret, after.regret)
+    assert before.overhead_s.tolist() != after.overhead_s.tolist()
+
+
+def test_publishing_renews_what_the_results_hold_and_nothing_else(results, tmp_path):
+    write_report(results)
+    readme = tmp_path / "README.md"
+    (tmp_path / "figures").mkdir()
+    marks = "<!-- results: {}.md -->\n\nold {}\n\n<!-- end -->\n"
+    readme.write_text(f"# Head\n\n{marks.format('synthetic-plain-4x4', 'one')}{marks.format('real', 'two')}tail\n")
+    assert publish_results(results, readme) == ["synthetic-plain-4x4.md"]
+    text = readme.read_text()
+    assert "| portfolio (other-tasks) |" in text
+    assert "old one" not in text
+    assert "old two" in text
+    assert text.startswith("# Head\n")
+    assert text.endswith("tail\n")
+    assert publish_results(results, readme) == ["synthetic-plain-4x4.md"]
+    assert readme.read_text() == text
 
 
 def test_a_cell_says_how_it_was_made(results):
@@ -155,4 +186,4 @@ def test_the_second_sweep_is_run_from_the_command_line(tmp_path):
     arguments = ["second-sweep", "--tasks", "synthetic-plain", "--pairs", "1", "--seeds", "1", "--jobs", "1"]
     answer = CliRunner().invoke(app, [*arguments, "--trainings", "1", "--out", str(tmp_path)])
     assert answer.exit_code == 0, answer.output
-    assert "store of one sweep" in (tmp_path / "second-sweep.md").read_text()
+    assert "store of one sweep" in (tmp_path / "second_sweep.md").read_text()

@@ -185,7 +185,7 @@ def test_a_sweep_leaves_the_global_generators_alone() -> None:
 def test_it_is_fast_enough() -> None:
     task = load_task("synthetic-plain/0")
     simulate(task, RandomSearch(0), FIFOScheduler(), max_reports=5000)  # makes the curves
-    began = time.perf_counter()
+    began = time.process_time()  # of this process alone: others may keep the cores busy
     simulate(task, RandomSearch(0), FIFOScheduler(), max_reports=5000)
-    # 100,000 to 200,000 a second on the machine where 50,000 were asked for; slack for a busy one.
-    assert 5000 / (time.perf_counter() - began) > 15_000
+    # 100,000 to 200,000 a second on the machine where 50,000 were asked for; slack for a slower one.
+    assert 5000 / (time.process_time() - began) > 15_000

@@ -91,7 +91,7 @@ def test_a_curve_needs_increasing_seconds() -> None:
 def test_a_name_that_does_not_exist_is_refused_with_those_that_do() -> None:
     with pytest.raises(ValueError, match="no task is called 'synthetic-plain/99'; there are synthetic-plain/0"):
         load_tasks("synthetic-plain/99")
-    with pytest.raises(ValueError, match=r"there are lcbench, taskset, synthetic-plain"):
+    with pytest.raises(ValueError, match=r"there are lcbench, taskset, keras-tabular"):
         load_tasks("cifar")
 
 

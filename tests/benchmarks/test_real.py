@@ -1,0 +1,51 @@
+"""Real sweeps of real networks, small: the table, and the command."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks import real
+from benchmarks.__main__ import app
+from benchmarks.real import WORKLOADS, Report, Run, table
+from benchmarks.tasks import load_task
+
+pytestmark = pytest.mark.usefixtures("no_logged_errors")
+
+
+def made_up(method: str, regret: float, after_s: float) -> dict[Run, list[Report]]:
+    """On both tasks, two seeds: one result with regret 1 at once, one with the given regret later."""
+    runs = {}
+    for name in WORKLOADS:
+        reference = load_task(name).reference
+        scores = [reference.start, reference.best + regret * (reference.start - reference.best)]
+        for seed in (0, 1):
+            reports = [Report(0.0, "a", 1, scores[0]), Report(after_s, "a", 2, scores[1])]
+            runs[Run(name, method, seed, 20.0)] = reports
+    return runs
+
+
+def test_the_table_counts_seconds_and_pairs_its_differences():
+    head, random, meta = table(made_up("random", 0.5, 6.0) | made_up("meta", 0.3, 4.0))
+    assert head[1:4] == ["regret @5 s", "regret @10 s", "regret @20 s"]
+    assert [cell[:5] for cell in random[1:4]] == ["1.000", "0.500", "0.500"]
+    assert [cell[:5] for cell in meta[1:4]] == ["0.300", "0.300", "0.300"]
+    assert meta[4] == "-0.200 [-0.200, -0.200]"
+    assert meta[5:] == ["2", "1"]
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_networks_are_swept_on_a_real_ray(tmp_path, monkeypatch):
+    monkeypatch.setattr(real, "WORKLOADS", {"keras-text/web-or-mail": "keras-text/numbers"})
+    arguments = ["real", "--methods", "random,meta", "--seeds", "1", "--seconds", "3", "--out", str(tmp_path)]
+    answer = CliRunner().invoke(app, arguments)
+    assert answer.exit_code == 0, answer.output
+    files = sorted((tmp_path / "real").rglob("*.json"))
+    assert len(files) == 2
+    for path in files:
+        reports = json.loads(path.read_text())["reports"]
+        assert np.all(np.diff([seconds for seconds, *_ in reports]) >= 0)
+        assert len({trial for _, trial, *_ in reports}) >= 2
+        assert max(step for _, _, step, _ in reports) <= load_task("keras-text/web-or-mail").max_step
