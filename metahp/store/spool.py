@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS results (seq INTEGER PRIMARY KEY, identity TEXT UNIQU
 CREATE TABLE IF NOT EXISTS decisions (seq INTEGER PRIMARY KEY, identity TEXT UNIQUE, row TEXT NOT NULL);
 """
 _UNFINISHED = ".new"
-_LONG_AGO_S = 3600.0
+LONG_AGO_S = 3600.0
 
 
 class Spool:
@@ -178,8 +178,9 @@ def sweep_up(directory: Path) -> None:
     for path in directory.glob("*.lock"):
         spool = path.with_suffix(".db")
         with contextlib.suppress(FileNotFoundError):
-            if not spool.exists() and path.stat().st_mtime < time.time() - _LONG_AGO_S:
-                spool.with_suffix(_UNFINISHED).unlink(missing_ok=True)
+            if not spool.exists() and path.stat().st_mtime < time.time() - LONG_AGO_S:
+                for part in directory.glob(f"{spool.stem}{_UNFINISHED}*"):  # sqlite keeps files beside it
+                    part.unlink(missing_ok=True)
                 path.unlink()
 
 
