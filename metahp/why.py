@@ -1,0 +1,143 @@
+"""Why a trial was stopped, or was not: what was decided and is predicted about it, and which trials are like it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from metahp.errors import StoreError
+from metahp.features import full_step
+from metahp.models import load_version, newest_version
+from metahp.predictor import Predictor
+from metahp.prior_predictor import PriorPredictor
+from metahp.store import Store
+from metahp.types import MadeDecision, SweepHistory, Trial
+
+_ALIKE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What the predictor says of a trial's score at one step.
+
+    Attributes:
+        step: the step.
+        low, likely, high: the 10 %, 50 % and 90 % quantile, in the metric's unit.
+        seen: what the trial reported there, None if it did not come as far.
+    """
+
+    step: int
+    low: float
+    likely: float
+    high: float
+    seen: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """A trial with a similar configuration.
+
+    Attributes:
+        trial: the trial.
+        distance: of the configurations, 0 for equal ones, 1 for opposite corners of the space.
+        best: its best value, None where it has none.
+    """
+
+    trial: Trial
+    distance: float
+    best: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All that can be said about a trial.
+
+    Attributes:
+        history: its sweep.
+        trial: the trial.
+        decisions: about it, the first one first.
+        forecasts: at the steps after those it had when it was last decided about; made now, by the predictor named.
+        chance: that it beats the incumbent by the last step, as it is predicted now.
+        model_version: of the predictor that was asked now, None for the one that knows this sweep alone.
+        relatives: the most similar trials of the sweep, the nearest first.
+    """
+
+    history: SweepHistory
+    trial: Trial
+    decisions: tuple[MadeDecision, ...]
+    forecasts: tuple[Forecast, ...]
+    chance: float | None
+    model_version: str | None
+    relatives: tuple[Relative, ...]
+
+
+def explain(store: Store, trial_id: str, sweep_id: str | None = None) -> Explanation:
+    """Explains a trial.
+
+    Args:
+        store: where it is.
+        trial_id: its id, or the beginning of it.
+        sweep_id: its sweep; by default the newest one that has such a trial.
+
+    Raises:
+        StoreError: there is no such trial, or more than one.
+    """
+    history, trial = _found(store, trial_id, sweep_id)
+    decisions = tuple(d for d in store.decisions(history.sweep.sweep_id) if d.trial_id == trial.trial_id)
+    predictor, version = _predictor(store)
+    decided_at = decisions[-1].step if decisions else trial.curve.last_step
+    forecasts, chance = _forecast(predictor, history, trial, decided_at)
+    return Explanation(history, trial, decisions, forecasts, chance, version, _relatives(history, trial))
+
+
+def _found(store: Store, trial_id: str, sweep_id: str | None) -> tuple[SweepHistory, Trial]:
+    wanted = [sweep.sweep_id for sweep in reversed(store.sweeps()) if sweep_id in (None, sweep.sweep_id)]
+    for history in map(store.history, wanted):
+        matching = [trial for trial in history.trials if trial.trial_id.startswith(trial_id)]
+        exact = [trial for trial in matching if trial.trial_id == trial_id]
+        if len(exact or matching) == 1:
+            return history, (exact or matching)[0]
+        if matching:
+            names = ", ".join(trial.trial_id for trial in matching[:5])
+            raise StoreError(f"{len(matching)} trials begin with {trial_id!r} ({names}, …); give more of the id")
+    where = f"sweep {sweep_id} of {store.location}" if sweep_id else store.location
+    raise StoreError(f"{where} holds no trial {trial_id!r}; metahp report lists the trials of a sweep")
+
+
+def _predictor(store: Store) -> tuple[Predictor, str | None]:
+    version = newest_version(store)
+    return (load_version(store, version), version) if version else (PriorPredictor(), None)
+
+
+def _forecast(
+    predictor: Predictor, history: SweepHistory, trial: Trial, decided_at: int
+) -> tuple[tuple[Forecast, ...], float | None]:
+    """The rest of the trial, from what it had shown when it was decided about, beside all other trials."""
+    sweep, full = history.sweep, full_step(history.sweep, history.trials)
+    known = replace(trial, curve=trial.curve.until(decided_at))
+    others = [own for own in history.trials if own.trial_id != trial.trial_id]
+    best = SweepHistory(sweep, tuple(others)).incumbent()
+    steps = sorted({int(step) for step in np.linspace(decided_at + 1, full, 6)}) if decided_at < full else []
+    if not steps:
+        return (), None
+    prediction = predictor.condition(sweep, [*others, known]).predict([known] * len(steps), steps)
+    seen = {m.step: m.value for m in trial.curve.measurements}
+    low, likely, high = (prediction.quantile(q).tolist() for q in (0.1, 0.5, 0.9))
+    bands = zip(steps, low, likely, high, strict=True)
+    forecasts = tuple(Forecast(step, a, b, c, seen.get(step)) for step, a, b, c in bands)
+    score = best.curve.best(sweep.mode) if best is not None else None
+    chance = None if score is None else float(prediction.probability_better(score, sweep.mode).max())
+    return forecasts, chance
+
+
+def _relatives(history: SweepHistory, trial: Trial) -> tuple[Relative, ...]:
+    others = [own for own in history.trials if own.trial_id != trial.trial_id and len(own.curve)]
+    if not others or not history.sweep.space.dimension:
+        return ()
+    units, active = history.sweep.space.encode([own.config for own in (trial, *others)])
+    apart = np.where(active[1:] & active[0], units[1:] - units[0], active[1:] != active[0])
+    distances = np.sqrt(np.square(apart).mean(axis=1))
+    nearest = np.argsort(distances, kind="stable")[:_ALIKE]
+    mode = history.sweep.mode
+    return tuple(Relative(others[i], float(distances[i]), others[i].curve.best(mode)) for i in nearest)
