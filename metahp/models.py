@@ -26,6 +26,7 @@ from metahp.errors import StoreError
 from metahp.keras_predictor import KerasPredictor
 from metahp.predictor import Predictor
 from metahp.prior_predictor import PriorPredictor
+from metahp.shipped import shipped_predictor
 from metahp.store import Cursor, Store
 from metahp.store.files import TEMPORARY
 from metahp.store.spool import uuid7
@@ -70,7 +71,7 @@ def load_or_fit(store: Store, seed: int = 0, *, exclude: Collection[str] = ()) -
             shown is an observation, and would count twice.
 
     Returns:
-        a `KerasPredictor`, or a `PriorPredictor` where there is nothing to learn from.
+        a `KerasPredictor`; where there is nothing to learn from, the shipped one, or a `PriorPredictor` without it.
     """
     for version in _versions(store):
         try:
@@ -79,7 +80,15 @@ def load_or_fit(store: Store, seed: int = 0, *, exclude: Collection[str] = ()) -
             _log.warning("the model %s cannot be used, an older one or a new one is: %s", version, problem)
             continue
         return _taught(store, predictor, cursor, exclude) or predictor
-    return _taught(store, KerasPredictor(seed=seed), None, exclude) or PriorPredictor()
+    return _taught(store, KerasPredictor(seed=seed), None, exclude) or _first_predictor()
+
+
+def _first_predictor() -> Predictor:
+    try:
+        return shipped_predictor()
+    except StoreError as problem:
+        _log.warning("the shipped predictor cannot be used, the first sweep begins without: %s", problem)
+        return PriorPredictor()
 
 
 def newest_version(store: Store) -> str | None:

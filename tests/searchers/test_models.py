@@ -74,11 +74,18 @@ def taught(store: Store) -> Any:
     return load_or_fit(store, 0).taught  # type: ignore[attr-defined]
 
 
-def test_nothing_to_learn_from(store: Store) -> None:
-    assert isinstance(load_or_fit(store), PriorPredictor)
+def test_where_nothing_was_swept_the_shipped_predictor_begins(store: Store, monkeypatch: Any, caplog: Any) -> None:
+    assert isinstance(load_or_fit(store), KerasPredictor)
     add(store, "no curves", trials=2, steps=0)
-    assert isinstance(load_or_fit(store), PriorPredictor)
+    assert isinstance(load_or_fit(store), KerasPredictor)
     assert not (store.path / "models").exists()
+
+    def damaged() -> KerasPredictor:
+        raise StoreError("no such file")
+
+    monkeypatch.setattr("metahp.models.shipped_predictor", damaged)
+    assert isinstance(load_or_fit(store), PriorPredictor)
+    assert "no such file" in caplog.text
 
 
 @pytest.mark.usefixtures("quick")
@@ -100,7 +107,7 @@ def test_the_running_sweep_is_learned_when_it_is_over(store: Store) -> None:
     predictor: Any = load_or_fit(store, 0, exclude={ids["running"]})
     assert predictor.taught == [("fit", ["first"])]
     assert taught(store) == [("fit", ["first", "running"])]
-    assert isinstance(load_or_fit(Store(store.path.parent / "other"), 0, exclude={"x"}), PriorPredictor)
+    assert isinstance(load_or_fit(Store(store.path.parent / "other"), 0, exclude={"x"}), KerasPredictor)
 
 
 @pytest.mark.usefixtures("quick")
