@@ -51,14 +51,25 @@ def fault(content: bytes, expected_digest: str, table: Table, spool_id: str, fir
     return None
 
 
-def load(path: Path, table: Table, columns: Sequence[str] | None, where: pc.Expression) -> list[pa.RecordBatch]:
-    """The rows of a file for which ``where`` is true; columns that it lacks are null.
+def load(path: Path, table: Table, columns: Sequence[str] | None, where: pc.Expression | None) -> list[pa.RecordBatch]:
+    """The rows of a file, or those for which ``where`` is true; columns that it lacks are null.
 
     Raises:
         FileNotFoundError: it is gone.
         OSError, pyarrow.ArrowException: it is damaged, or ``where`` does not fit the table.
     """
+    names = TABLES[table].names if columns is None else list(columns)
+    if where is None and names:
+        return _load_all(path, pa.schema([TABLES[table].field(name) for name in names])).to_batches()
     source = ds.dataset(path, schema=TABLES[table], format=_FORMAT)
-    names = None if columns is None else list(columns)
-    batches: list[pa.RecordBatch] = source.to_table(columns=names, filter=where, use_threads=False).to_batches()
-    return batches
+    return source.to_table(columns=names, filter=where, use_threads=False).to_batches()
+
+
+def _load_all(path: Path, schema: pa.Schema) -> pa.Table:
+    """Without a dataset, whose threads cost more than reading a small file."""
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        there = set(file.schema_arrow.names)
+        rows = file.read([name for name in schema.names if name in there], use_threads=False)
+        count = file.metadata.num_rows
+    columns = [rows[f.name].cast(f.type) if f.name in there else pa.nulls(count, f.type) for f in schema]
+    return pa.Table.from_arrays(columns, schema=schema)

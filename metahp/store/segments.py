@@ -168,8 +168,7 @@ class Segments:
             segment = ahead.pop(0)
             if segment.last <= reached:
                 continue
-            fresh = pc.field("spool_seq") > reached
-            batches = self._load(segment, spool_id, columns, fresh if where is None else fresh & where)
+            batches = self._load(segment, spool_id, columns, _fresh(reached, segment, where))
             if batches is None:  # gone or damaged since we listed the directory: look again
                 ahead = self.cover(spool_id)
                 continue
@@ -288,7 +287,7 @@ class Segments:
                 return None
 
     def _load(
-        self, segment: Segment, spool_id: str, columns: Sequence[str] | None, where: pc.Expression
+        self, segment: Segment, spool_id: str, columns: Sequence[str] | None, where: pc.Expression | None
     ) -> list[pa.RecordBatch] | None:
         """The rows of a segment that are asked for, or None if it is no longer there or no longer good."""
         try:
@@ -336,3 +335,11 @@ class Segments:
 
     def _hospital(self, spool_id: str) -> str:
         return f"quarantine/{self.table}/{spool_id}"
+
+
+def _fresh(reached: int, segment: Segment, where: pc.Expression | None) -> pc.Expression | None:
+    """The rows of a segment that were not read before and for which ``where`` is true; None for all."""
+    if segment.first > reached:
+        return where
+    fresh = pc.field("spool_seq") > reached
+    return fresh if where is None else fresh & where

@@ -152,3 +152,8 @@ def test_a_big_import_is_fast(store, arguments):
     report = store.import_sweep(trials=trials, **arguments)
     assert report.measurements == 10_000
     assert sum(len(trial.curve) for trial in store.curves()[0].trials) == 10_000
+
+
+def test_rows_can_be_counted_without_any_column(store, sweep):
+    write(store, sweep, 1, 2, 3)
+    assert sum(batch.num_rows for batch in store.scan(columns=[])) == 3
