@@ -40,7 +40,7 @@ def portfolio(space: SearchSpace, sweeps: Sequence[SweepHistory]) -> list[Config
     if not usable:
         return []
     candidates = [config for sweep in usable for config in _best_configs(sweep)]
-    full = max(sweep.sweep.max_step or _longest(sweep) for sweep in usable)
+    full = max(_full_step(sweep) for sweep in usable)
     points = with_step(encoded(space, candidates), full)
     table = np.array([_forest(space, sweep).predict(points) for sweep in usable])
     return [candidates[i] for i in greedy_cover(table, PORTFOLIO_SIZE)]
@@ -63,7 +63,8 @@ class CopulaSearch(Searcher):
 
     Scores of each past sweep are mapped through their ranks to a standard normal; one regressor over all of them gives
     mean and spread for any configuration, from which 2,000 random candidates are drawn and the best is suggested. As in
-    Syne Tune the regressor is a forest of trees with one spread for all, and nothing is learned within the sweep.
+    Syne Tune the regressor is a forest of trees with one spread for all, and nothing is learned within the sweep. For
+    the reason given at `portfolio` ours takes the step, too, and is asked for the last one.
 
     Args:
         sweeps: past ones; those of another space are ignored.
@@ -81,9 +82,10 @@ class CopulaSearch(Searcher):
         self._metric, self._mode = metric, mode
         self._space = from_tune(config)
         usable = [s for s in self._sweeps if s.sweep.space == self._space and s.incumbent() is not None]
-        points = [encoded(self._space, [trial.config for trial in s.trials]) for s in usable]
-        quantiles = [_gaussian_ranks(normalised_scores(s)) for s in usable]
+        points, scores = zip(*(_best_by_step(self._space, s) for s in usable), strict=True) if usable else ((), ())
+        quantiles = [_gaussian_ranks(own) for own in scores]
         self._forest: ExtraTreesRegressor | None = None
+        self._full = max((_full_step(s) for s in usable), default=1)
         if usable:
             self._fit(np.concatenate(points), np.concatenate(quantiles))
         return True
@@ -100,7 +102,7 @@ class CopulaSearch(Searcher):
         if self._forest is None:
             return self._space.sample(self._rng)
         candidates = [self._space.sample(self._rng) for _ in range(CANDIDATES)]
-        mean = self._forest.predict(encoded(self._space, candidates))
+        mean = self._forest.predict(with_step(encoded(self._space, candidates), self._full))
         return candidates[int(np.argmax(mean + self._spread * self._rng.standard_normal(CANDIDATES)))]
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
@@ -132,8 +134,8 @@ def _best_configs(history: SweepHistory) -> list[Config]:
     return [history.trials[i].config for i in best]
 
 
-def _longest(history: SweepHistory) -> int:
-    return max(trial.curve.last_step for trial in history.trials)
+def _full_step(history: SweepHistory) -> int:
+    return history.sweep.max_step or max(trial.curve.last_step for trial in history.trials)
 
 
 def encoded(space: SearchSpace, configs: Sequence[Config]) -> FloatArray:
@@ -149,14 +151,17 @@ def with_step(points: FloatArray, steps: FloatArray | int) -> FloatArray:
 
 def _forest(space: SearchSpace, history: SweepHistory) -> ExtraTreesRegressor:
     """Predicts the best normalised score that a configuration has reached by a step."""
+    return ExtraTreesRegressor(TREES, min_samples_leaf=2, random_state=0).fit(*_best_by_step(space, history))
+
+
+def _best_by_step(space: SearchSpace, history: SweepHistory) -> tuple[FloatArray, FloatArray]:
+    """A row for each report: configuration and step, shape ``(n, 2d + 1)``, and the best normalised score by then."""
     trials = [trial for trial in history.trials if len(trial.curve)]
     lengths = [len(trial.curve) for trial in trials]
     points = np.repeat(encoded(space, [trial.config for trial in trials]), lengths, axis=0)
     steps = np.concatenate([trial.curve.steps for trial in trials])
     best = [np.maximum.accumulate(_normalised(history, trial.curve.values)) for trial in trials]
-    return ExtraTreesRegressor(TREES, min_samples_leaf=2, random_state=0).fit(
-        with_step(points, steps), np.concatenate(best)
-    )
+    return with_step(points, steps), np.concatenate(best)
 
 
 def _gaussian_ranks(scores: FloatArray) -> FloatArray:
