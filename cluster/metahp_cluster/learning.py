@@ -18,7 +18,7 @@ def learning(store: Store) -> Iterator[None]:
     """Within, a learner follows the store; what it says goes where this process prints."""
     one_core = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
     learner = subprocess.Popen(
-        [sys.executable, "-m", "metahp.learner", str(store.path)],
+        [sys.executable, "-m", "metahp.learner", store.location],
         env=os.environ | one_core | {"CUDA_VISIBLE_DEVICES": ""},  # the GPUs are the trials'
         stdin=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C is for the sweep, which ends the learner

@@ -11,12 +11,12 @@ it may be deleted at any time.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,8 @@ class BucketPlace:
         self._store = _connect(self.location)
         name = hashlib.sha256(self.location.encode()).hexdigest()[:16]
         self.directory = Path(platformdirs.user_cache_dir("metahp")) / "buckets" / name
+        with contextlib.suppress(OSError):  # a home that cannot be written: reading will say so
+            self.directory.mkdir(parents=True, exist_ok=True)
 
     def prepare(self, folder: str) -> None:
         """Nothing: buckets have no folders."""
@@ -153,7 +155,7 @@ def _connect(uri: str) -> Any:
         raise StoreError(f"cannot use {uri}: {_sentence(problem)}; see metahp.store.buckets for the settings") from None
 
 
-@contextmanager
+@contextlib.contextmanager
 def _as_os_errors() -> Iterator[None]:
     """Errors of buckets as those of disks, so that one place puts both in words."""
     try:

@@ -178,8 +178,8 @@ class Store:
 
     def decisions(self, sweep_id: str) -> list[MadeDecision]:
         """The published decisions of a sweep, in the order in which each driver made them."""
-        found = self.scan("decisions", filter=pc.field("sweep_id") == sweep_id)
-        return [rows.decision_of(row) for batch in found for row in batch.to_pylist()]
+        table, spools = self._tables["decisions"], self._catalog.spools().get(sweep_id, [])
+        return [rows.decision_of(row) for s in spools for batch in table.read(s) for row in batch.to_pylist()]
 
     def scan(
         self, table: Table = "results", columns: Sequence[str] | None = None, filter: pc.Expression | None = None
