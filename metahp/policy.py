@@ -88,6 +88,8 @@ class Policy:
             trials: all its trials, among them ``trial``.
             trial: the one that reported last.
         """
+        if not is_checkpoint(trial):
+            return Decision(Action.CONTINUE, "between two checkpoints")
         trials = believable(sweep, trials)
         trial = next((own for own in trials if own.trial_id == trial.trial_id), trial)
         best, full = incumbent(trials, sweep.mode), full_step(sweep, trials)
@@ -97,8 +99,6 @@ class Policy:
             return Decision(Action.CONTINUE, "no other trial is better")
         if sum(own.curve.best(sweep.mode) is not None for own in trials) < _FEW_TO_COMPARE:
             return Decision(Action.CONTINUE, "there are too few trials to compare it with")
-        if not is_checkpoint(trial):
-            return Decision(Action.CONTINUE, "between two checkpoints")
         return self._by_chance(sweep, trials, trial, full)
 
     def _explores(self, count: int, past: Experience | None, rng: np.random.Generator) -> bool:
