@@ -62,7 +62,8 @@ def _measure(place: Path, options: argparse.Namespace) -> Iterator[Figures]:
     repeats = range(options.repeats)
     yield {"fsync of this disk: p50 in ms": [fsync_ms(place) for _ in repeats]}
     yield _merged(append(place / f"append-{n}", options.seconds) for n in repeats)
-    yield _merged(drivers(place / f"drivers-{n}", options.drivers, options.seconds) for n in repeats)
+    for rows in (1, 20):
+        yield _merged(drivers(place / "drivers", options.drivers, options.seconds, rows) for _ in repeats)
     sweeps = max(options.rows // ROWS_PER_SWEEP, 2)
     began = time.perf_counter()
     cursor = build(place / "large", sweeps)
@@ -96,13 +97,16 @@ def append(place: Path, seconds: float) -> Figures:
     return {"append: p50 in ms": [p50], "append: p99 in ms": [p99], "append: rows per s": [len(calls) / seconds]}
 
 
-def drivers(place: Path, count: int, seconds: float) -> Figures:
-    """Drivers at once, each with a sweep of its own in one store; all rows are counted when they have closed."""
+def drivers(place: Path, count: int, seconds: float, rows: int) -> Figures:
+    """Drivers at once, each with a sweep of its own in one store, ``rows`` reports to a transaction.
+
+    All rows are counted when they have closed.
+    """
     Store(place / "store", spool_dir=place / "spool")
     context = multiprocessing.get_context("fork")
     queue: multiprocessing.Queue[int] = context.Queue()
     gate = context.Barrier(count + 1)
-    processes = [context.Process(target=_drive, args=(place, n, seconds, gate, queue)) for n in range(count)]
+    processes = [context.Process(target=_drive, args=(place, n, seconds, rows, gate, queue)) for n in range(count)]
     for process in processes:
         process.start()
     gate.wait(timeout=120)
@@ -113,18 +117,22 @@ def drivers(place: Path, count: int, seconds: float) -> Figures:
     if published != accepted:
         raise SystemExit(f"{accepted} rows were accepted, {published} are there")
     shutil.rmtree(place)
-    return {f"{count} drivers: rows per s": [accepted / seconds]}
+    return {f"{count} drivers, {rows} reports to an fsync: rows per s": [accepted / seconds]}
 
 
-def _drive(place: Path, number: int, seconds: float, gate: object, queue: multiprocessing.Queue[int]) -> None:
+def _drive(
+    place: Path, number: int, seconds: float, rows: int, gate: object, queue: multiprocessing.Queue[int]
+) -> None:
     store = Store(place / "store", spool_dir=place / "spool")
     with store.open_sweep(replace(SWEEP, sweep_id=f"sweep-{number}")) as writer:
         writer.start_attempt("t", {"lr": 0.01})
         gate.wait()  # type: ignore[attr-defined]
         end, step = time.perf_counter() + seconds, 0
         while time.perf_counter() < end:
-            step += 1
-            writer.record("t", Measurement(step, 0.9, 1.0), METRICS)
+            with writer.batch():
+                for _ in range(rows):
+                    step += 1
+                    writer.record("t", Measurement(step, 0.9, 1.0), METRICS)
     queue.put(step)
 
 

@@ -157,10 +157,11 @@ class Store:
         Raises:
             StoreError: there is no such sweep.
         """
-        sweep = self._catalog.sweeps().get(sweep_id)
+        there = self._catalog.survey()
+        sweep = there.sweeps.get(sweep_id)
         if sweep is None:
             raise StoreError(f"{self.location} holds no sweep {sweep_id!r}; sweeps() lists those it has")
-        return SweepHistory(sweep, self._book(sweep_id).trials())
+        return SweepHistory(sweep, self._read(there.spools[sweep_id]).trials())
 
     def curves(self, *, since: Cursor | None = None, exclude: Collection[str] = ()) -> list[SweepHistory]:
         """All sweeps with their published trials and effective curves, the oldest first: what predictors learn from.
@@ -169,11 +170,11 @@ class Store:
             since: only sweeps with rows behind this cursor, each with its whole history.
             exclude: sweep_ids to leave out.
         """
-        sweeps, spools = self._catalog.sweeps(), self._catalog.spools()
+        there = self._catalog.survey()
         return [
-            SweepHistory(sweep, self._read(spools.get(sweep_id, [])).trials())
-            for sweep_id, sweep in sweeps.items()
-            if sweep_id not in exclude and (since is None or self._is_new(spools.get(sweep_id, []), since))
+            SweepHistory(sweep, self._read(there.spools[sweep_id]).trials())
+            for sweep_id, sweep in there.sweeps.items()
+            if sweep_id not in exclude and (since is None or self._is_new(there.spools[sweep_id], since))
         ]
 
     def decisions(self, sweep_id: str) -> list[MadeDecision]:
@@ -307,8 +308,9 @@ class Store:
         """
         before = upkeep.age_to_time(older_than)
         layout.check_writable(self._place, self._description)
-        names = {sweep_id: sweep.name for sweep_id, sweep in self._catalog.sweeps().items()}
-        spools = {s: own for s, own in self._catalog.spools().items() if sweep_ids is None or s in sweep_ids}
+        there = self._catalog.survey()
+        names = {sweep_id: sweep.name for sweep_id, sweep in there.sweeps.items()}
+        spools = {s: own for s, own in there.spools.items() if sweep_ids is None or s in sweep_ids}
         old = upkeep.describe_old(self._tables, names, spools, before)
         for sweep in [] if dry_run else old:
             upkeep.prune(self._place, self._tables, sweep, spools[sweep.sweep_id])
