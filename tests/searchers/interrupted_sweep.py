@@ -49,7 +49,7 @@ def new_tuner() -> tune.Tuner:
 
 
 if __name__ == "__main__":
-    ray.init(num_cpus=2, include_dashboard=False)
+    ray.init("local", num_cpus=2, include_dashboard=False)
     experiment = str(DIRECTORY / "ray" / "sweep")
     tuner = new_tuner() if WHAT == "start" else tune.Tuner.restore(experiment, trainable=train)
     results = tuner.fit()
