@@ -63,7 +63,7 @@ class Spool:
         Raises:
             StoreError: the directory is on a network file system or cannot be written.
         """
-        with explained("create a spool", directory):
+        with explained("create a spool (its place: spool_dir or $XDG_STATE_HOME)", directory):
             make_directory(directory, 0o700)
             _refuse_network(directory)
             path = directory / f"{uuid7()}.db"

@@ -180,7 +180,7 @@ def test_what_ray_really_writes(tmp_path, store):
                 raise ValueError("boom")
             tune.report({"score": config["x"] * epoch, "note": "n"})
 
-    ray.init(num_cpus=2, include_dashboard=False)
+    ray.init("local", num_cpus=2, include_dashboard=False)
     try:
         tune.Tuner(
             train,
@@ -412,6 +412,19 @@ def test_the_import_commands(tmp_path, studies, metahp):
     by_ray = next(sweep for sweep in Store(store).sweeps() if sweep.name == "exp")
     assert by_ray.task == {"classes": 10}
     assert all(trial.status is not TrialStatus.PENDING for own in Store(store).curves() for trial in own.trials)
+
+
+def test_a_home_that_cannot_be_written_is_one_sentence(tmp_path, metahp, monkeypatch):
+    put(tmp_path / "ray" / "exp", {"lr": 0.1}, [report(1, 0.5)], "a")
+    (tmp_path / "home").write_text("a file, where a directory should be")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    arguments = ["ray", tmp_path / "ray", "--metric", "score", "--mode", "max", "--store", tmp_path / "store"]
+    code, _, error = metahp("import", *arguments)
+    assert code == 2
+    assert error.startswith("metahp: cannot create a spool (its place: spool_dir or $XDG_STATE_HOME) at")
+    assert error.count("\n") == 1
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert metahp("import", *arguments)[0] == 0
 
 
 def test_the_import_commands_say_what_is_wrong(tmp_path, metahp):
