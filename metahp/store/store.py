@@ -23,7 +23,7 @@ from metahp.store.redaction import redact_space
 from metahp.store.schema import TABLES, Table
 from metahp.store.sealing import Recovery, recover
 from metahp.store.segments import Hole, Segments
-from metahp.store.spool import Spool, abandoned, trial_rows
+from metahp.store.spool import Spool, abandoned, spool_files, trial_rows
 from metahp.store.upkeep import CheckReport, Compaction, Pruned, TableSize
 from metahp.store.writer import SweepWriter
 from metahp.types import MadeDecision, Mode, Sweep, SweepHistory, TaskValue, parse_mode
@@ -293,6 +293,7 @@ class Store:
     ) -> list[Pruned]:
         """Deletes sweeps that nobody has written to for a while, for ever.
 
+        Those with a driver on this machine, or with reports that it has not published, are left alone.
         A predictor that has learned from them keeps what it learned until it is trained anew.
 
         Args:
@@ -310,7 +311,9 @@ class Store:
         layout.check_writable(self._place, self._description)
         there = self._catalog.survey()
         names = {sweep_id: sweep.name for sweep_id, sweep in there.sweeps.items()}
-        spools = {s: own for s, own in there.spools.items() if sweep_ids is None or s in sweep_ids}
+        unfinished = {path.stem for path in spool_files(self._spool_directory)}
+        wanted = {s: own for s, own in there.spools.items() if sweep_ids is None or s in sweep_ids}
+        spools = {s: own for s, own in wanted.items() if not unfinished & set(own)}
         old = upkeep.describe_old(self._tables, names, spools, before)
         for sweep in [] if dry_run else old:
             upkeep.prune(self._place, self._tables, sweep, spools[sweep.sweep_id])

@@ -187,6 +187,14 @@ def test_pruning_deletes_what_is_old_and_nothing_else(store, sweep, monkeypatch)
     assert json.loads(note.read_text())["sweep_id"] == "sweep-1"
 
 
+def test_a_sweep_that_is_written_here_is_not_pruned(store, sweep, monkeypatch):
+    monkeypatch.setattr(upkeep, "_now", lambda: datetime.max)
+    with store.open_sweep(sweep) as writer:
+        writer.seal()
+        assert store.prune("1h") == []
+    assert len(store.prune("1h")) == 1
+
+
 @pytest.mark.parametrize("age", ["", "90", "d", "-3d", "3y", "9999999999w"])
 def test_an_age_is_checked(store, age):
     with pytest.raises(StoreError, match=r"an age is a number of days|before the calendar begins"):
