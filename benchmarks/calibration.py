@@ -12,6 +12,7 @@ matter how much worse; configurations whose true last score is not finite are le
 
 from __future__ import annotations
 
+import json
 import tempfile
 import zlib
 from collections.abc import Sequence
@@ -24,11 +25,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ray.tune.schedulers import ASHAScheduler
 
+from benchmarks.cells import KEY
 from benchmarks.history import history_of, past_of
 from benchmarks.methods.random_search import RandomSearch
 from benchmarks.pictures import pyplot, save_figure
 from benchmarks.processes import in_processes, progress_bar
-from benchmarks.provenance import line_about_this_run
+from benchmarks.provenance import about_this_run, line_about
 from benchmarks.report import Rows, markdown, write_csv
 from benchmarks.simulator import simulate
 from benchmarks.statistics import standard_error
@@ -63,7 +65,7 @@ def run_calibration(tasks: str, history: str, out: Path, *, jobs: int = 1) -> st
         bar = progress.add_task("tasks", total=len(todo))
         for name, rows in in_processes(partial(predictions, history=history), todo, jobs):
             paths[name].parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(rows, paths[name])
+            pq.write_table(rows.replace_schema_metadata({KEY: json.dumps(about_this_run())}), paths[name])
             progress.advance(bar)
     return _write({name: pq.read_table(path) for name, path in paths.items()}, history, out)
 
@@ -182,7 +184,7 @@ def _write(tasks: dict[str, pa.Table], history: str, out: Path) -> str:
     text = (
         f"## Calibration, history {history}\n\nThe last score of {QUERIES} random configurations on {len(tasks)} "
         f"tasks, as predicted after some steps; errors in units of regret, ± the standard error over tasks.\n\n"
-        f"{markdown(rows)}\n\n{line_about_this_run()}"
+        f"{markdown(rows)}\n\n{line_about(json.loads(own.schema.metadata[KEY]) for own in tasks.values())}"
     )
     (out / f"calibration-{history}.md").write_text(text + "\n", encoding="utf-8")
     write_csv(out / f"calibration-{history}.csv", rows)

@@ -27,7 +27,7 @@ from ray.tune.search import Searcher
 
 from benchmarks.history import Past, past_of, past_sweep
 from benchmarks.methods.registry import Setting, method_named
-from benchmarks.provenance import line_about_this_run
+from benchmarks.provenance import about_this_run, line_about
 from benchmarks.report import Rows, markdown, write_csv
 from benchmarks.simulator import simulate
 from benchmarks.tasks import Task, load_task, load_tasks
@@ -117,7 +117,7 @@ def run_overhead(
     text = (
         f"## Overhead\n\nMedians within a sweep of {results} results on {TASK}, history {history}.\n\n"
         f"{markdown(by_results)}\n\nBy the number of past sweeps in the store.\n\n{markdown(by_sweeps)}\n\n"
-        f"{line_about_this_run()}"
+        f"{line_about([about_this_run()])}"
     )
     (out / "overhead.md").write_text(text + "\n", encoding="utf-8")
     return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,12 @@ def about_this_run() -> dict[str, Any]:
     }
 
 
-def line_about_this_run() -> str:
-    """For the end of a table."""
-    facts = about_this_run()
-    return f"Commit {facts['commit'][:10]}{'+' * facts['changed']}; {facts['machine']}."
+def line_about(facts: Iterable[Mapping[str, Any]]) -> str:
+    """For the end of a table: every commit that its numbers come from, and the versions and machine of the first."""
+    known = list(facts)
+    commits = sorted({own["commit"][:10] + "+" * own["changed"] for own in known})
+    versions = ", ".join(f"{name} {number}" for name, number in known[0]["versions"].items())
+    return f"Commit {', '.join(commits)} (+: with changes); {versions}; {known[0]['machine']}."
 
 
 def _git(*arguments: str) -> str:

@@ -30,7 +30,7 @@ from ray.tune.search.optuna import OptunaSearch
 from benchmarks.history import Past
 from benchmarks.methods.registry import Setting, method_named
 from benchmarks.processes import local_ray, progress_bar
-from benchmarks.provenance import about_this_run, line_about_this_run
+from benchmarks.provenance import about_this_run, line_about
 from benchmarks.report import Rows, markdown, with_interval, write_csv
 from benchmarks.statistics import standard_error
 from benchmarks.tasks import Task, load_task
@@ -254,7 +254,7 @@ def _write(runs: Mapping[Run, Sequence[Report]], out: Path) -> str:
     text = (
         f"## Real training\n\n{len(WORKLOADS)} tasks × {seeds} seeds; each sweep lasts as long after its first result. "
         f"± is the standard error over tasks, in brackets the 95 % interval of the paired difference at the end.\n\n"
-        f"{markdown(rows)}\n\n{line_about_this_run()}"
+        f"{markdown(rows)}\n\n{line_about(json.loads((out / run.path).read_text(encoding='utf-8')) for run in runs)}"
     )
     (out / "real.md").write_text(text + "\n", encoding="utf-8")
     write_csv(out / "real.csv", rows)

@@ -8,7 +8,7 @@ For every family of tasks and budget: ``<study>.md`` (all tables), ``<study>.csv
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.cells import Outcome, read_outcomes
 from benchmarks.pictures import draw_anytime, draw_ranks
+from benchmarks.provenance import line_about
 from benchmarks.statistics import (
     BUDGETS,
     Study,
@@ -155,24 +156,17 @@ def with_interval(differences: FloatArray) -> str:
 
 
 def _circumstances(study: Study) -> str:
-    first = study.of(study.labels[0])[0]
-    commits = sorted({own.facts["commit"][:10] + "+" * own.facts["changed"] for own in _all(study)})
-    versions = ", ".join(f"{name} {number}" for name, number in first.facts["versions"].items())
     lines = [
         f"{len(study.tasks)} tasks × {study.seeds} seeds, {study.workers} workers, {study.trainings:g} full "
         f"trainings of {study.max_step} steps; ± is the standard error over tasks. Regret 0 is the best of 1,000 "
         "random configurations at any step, 1 the median first score; *median* is over tasks, *AUC* the mean over all "
         "steps. *stopped*: of the trials; *falsely*: of those, the ones that would have beaten the sweep's best. "
         "*own s*: real seconds of the method per sweep; *before s*: of preparing it, once for a task and its seeds.",
-        f"Commit {', '.join(commits)} (+: with changes); {versions}; {first.facts['machine']}.",
+        line_about(own.facts for label in study.labels for own in study.of(label)),
     ]
     if study.left_out:
         lines.append(f"{study.left_out} cells are left out, since not every method has them.")
     return "\n\n".join(lines)
-
-
-def _all(study: Study) -> Iterable[Outcome]:
-    return (own for label in study.labels for own in study.of(label))
 
 
 def write_csv(path: Path, rows: Rows) -> None:

@@ -28,9 +28,10 @@ from __future__ import annotations
 import json
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ from benchmarks.history import Past, history_of
 from benchmarks.methods.registry import METHODS, Setting
 from benchmarks.pictures import pyplot, save_figure
 from benchmarks.processes import in_processes, progress_bar
-from benchmarks.provenance import about_this_run, line_about_this_run
+from benchmarks.provenance import about_this_run, line_about
 from benchmarks.report import markdown, with_interval, write_csv
 from benchmarks.simulator import Replay, simulate
 from benchmarks.statistics import band
@@ -85,12 +86,14 @@ class Comparison:
         without: shape ``(n,)``: regret of the best so far after each training step.
         with_store: the same with the store.
         max_step: steps of a full training of the second task.
+        facts: commit, versions, machine.
     """
 
     pair: Pair
     without: FloatArray
     with_store: FloatArray
     max_step: int
+    facts: Mapping[str, Any]
 
 
 def run_second_sweep(
@@ -138,7 +141,9 @@ def compare(pair: Pair) -> Comparison:
         without = _sweep(second, nothing, pair.seed + 1, pair.trainings)
         helped = _sweep(second, past, pair.seed + 1, pair.trainings)
     steps = round(pair.trainings * second.max_step)
-    return Comparison(pair, _regret(second, without, steps), _regret(second, helped, steps), second.max_step)
+    return Comparison(
+        pair, _regret(second, without, steps), _regret(second, helped, steps), second.max_step, about_this_run()
+    )
 
 
 def table(results: Sequence[Comparison]) -> list[list[str]]:
@@ -209,7 +214,7 @@ def _save(comparison: Comparison, out: Path) -> None:
     path = out / comparison.pair.path
     path.parent.mkdir(parents=True, exist_ok=True)
     regrets = {name: getattr(comparison, name).round(6).tolist() for name in ("without", "with_store")}
-    about = {**asdict(comparison.pair), "max_step": comparison.max_step, **about_this_run()}
+    about = {**asdict(comparison.pair), "max_step": comparison.max_step, **comparison.facts}
     text = json.dumps({**about, **regrets})
     temporary = path.with_suffix(".tmp")
     temporary.write_text(text, encoding="utf-8")
@@ -218,7 +223,7 @@ def _save(comparison: Comparison, out: Path) -> None:
 
 def _load(pair: Pair, out: Path) -> Comparison:
     about = json.loads((out / pair.path).read_text(encoding="utf-8"))
-    return Comparison(pair, np.array(about["without"]), np.array(about["with_store"]), about["max_step"])
+    return Comparison(pair, np.array(about["without"]), np.array(about["with_store"]), about["max_step"], about)
 
 
 def _write(results: Sequence[Comparison], out: Path) -> str:
@@ -228,7 +233,7 @@ def _write(results: Sequence[Comparison], out: Path) -> str:
     text = (
         "## The second sweep\n\nNormalised regret of the best so far in a sweep with an empty store, and in the same "
         f"one with a store of one sweep of a related task; {pairs} pairs × {repetitions} seeds.\n\n{markdown(rows)}\n\n"
-        f"{line_about_this_run()}"
+        f"{line_about(result.facts for result in results)}"
     )
     (out / "second_sweep.md").write_text(text + "\n", encoding="utf-8")
     write_csv(out / "second_sweep.csv", rows)

@@ -23,7 +23,7 @@ from ray import tune
 from benchmarks.history import Past
 from benchmarks.methods.registry import Setting, method_named
 from benchmarks.processes import local_ray
-from benchmarks.provenance import line_about_this_run
+from benchmarks.provenance import about_this_run, line_about
 from benchmarks.report import Rows, markdown, write_csv
 from benchmarks.tasks import load_task
 from metahp_searchers.ray_space import to_tune
@@ -55,7 +55,8 @@ def run_turnover(methods: Sequence[str], out: Path, *, trials: int = 6, reports:
             speed = _per_second(_run(name, 2, reports, at_once=os.cpu_count() or 1, reuse=True))
         rows.append([name, _spread(kept), _spread(fresh), f"{speed:.0f}"])
     out.mkdir(parents=True, exist_ok=True)
-    text = f"## Turnover\n\nMedian and range of {trials - 1} changes.\n\n{markdown(rows)}\n\n{line_about_this_run()}"
+    about = line_about([about_this_run()])
+    text = f"## Turnover\n\nMedian and range of {trials - 1} changes.\n\n{markdown(rows)}\n\n{about}"
     (out / "turnover.md").write_text(text + "\n", encoding="utf-8")
     write_csv(out / "turnover.csv", rows)
     return text

@@ -151,7 +151,7 @@ def test_the_critical_difference_is_demsars():
 
 def test_the_second_sweeps_table_pairs_its_differences():
     results = [
-        Comparison(Pair("f/0", "f/1", seed, 2.0), np.full(100, 0.5), np.full(100, 0.4), max_step=50)
+        Comparison(Pair("f/0", "f/1", seed, 2.0), np.full(100, 0.5), np.full(100, 0.4), max_step=50, facts={})
         for seed in range(5)
     ]
     head, *rows = table(results)
