@@ -1,8 +1,8 @@
 """The command ``metahp``.
 
 Exit codes: 0 the sweep is over · 1 a mistake of MetaHP's own · 2 something given is wrong, or the sweep was halted
-because it could not come to anything · 3 its hours are used up, it can be resumed · 4 a store
-has lost rows · 130 Ctrl-C · 143 SIGTERM.
+because it could not come to anything · 3 its hours are used up, it can be resumed · 4 a store has lost rows ·
+130 Ctrl-C · 143 SIGTERM.
 """
 
 from __future__ import annotations
