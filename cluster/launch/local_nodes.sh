@@ -5,13 +5,44 @@ set -euo pipefail
 
 count=${1:?how many nodes}
 cpus=${2:-1}
-here=$(cd "$(dirname "$0")" && pwd)
-source "$here/environment.sh"
-folder=$(mktemp -d "${TMPDIR:-/tmp}/metahp-nodes.XXXXXX")
-python=${METAHP_PYTHON:-python}
+source "$(dirname "$0")/environment.sh"
+# Folder and ports are its own, so that it can live beside other clusters; the name is short, it holds Unix sockets.
+folder=$(mktemp -d /tmp/rayXXXXXX)
+free_port() { python3 -c "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])"; }
+port=$(free_port)
+dashboard=$(free_port)
 
-"$python" -c "import secrets; print(secrets.token_hex(32))" >"$folder/token"
+python3 -c "import secrets; print(secrets.token_hex(32))" >"$folder/token"
 chmod 600 "$folder/token"
 export RAY_AUTH_TOKEN_PATH="$folder/token"
 
-exec "$python" "$here/local_nodes.py" "$count" "$cpus" "$folder"
+end() {
+  kill "${nodes[@]}" 2>/dev/null || true
+  wait "${nodes[@]}" 2>/dev/null || true
+  rm -rf "$folder"
+}
+nodes=()
+trap end EXIT
+trap exit INT TERM
+
+start() { # each node ends what it has started
+  ray start --block --node-ip-address=127.0.0.1 --num-cpus="$cpus" --dashboard-agent-listen-port=0 "$@" \
+    </dev/null >>"$folder/log" 2>&1 &
+  nodes+=($!)
+}
+answers() { ray health-check --address="127.0.0.1:$port" >/dev/null 2>&1; }
+
+start --head --port="$port" --dashboard-port="$dashboard" --temp-dir="$folder"
+until answers; do
+  kill -0 "${nodes[0]}" || { cat "$folder/log" >&2; exit 1; }
+  sleep 0.5
+done
+for ((node = 1; node < count; node++)); do start --address="127.0.0.1:$port"; done
+python3 -c "
+import ray, sys, time
+ray.init(address='127.0.0.1:$port', logging_level='error')
+while len(ray.nodes()) < $count: time.sleep(0.2)
+"
+echo "export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$folder/token RAY_ADDRESS=127.0.0.1:$port"
+echo "export RAY_API_SERVER_ADDRESS=http://127.0.0.1:$dashboard"
+cat >/dev/null

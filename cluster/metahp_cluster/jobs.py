@@ -12,7 +12,7 @@ import logging
 import os
 import shlex
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ _SWEEP = "metahp_sweep"  # in the metadata of our jobs
 _NOT_SHIPPED = ["metahp-output", ".venv", ".git", "__pycache__"]
 _TIMEOUT_S = 20.0
 _POLL_S = 0.5
+_READY_WITHIN_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,10 @@ class ClusterJobs:
         os.environ["RAY_AUTH_MODE"] = "disabled" if self._is_open else "token"
         from ray.job_submission import JobSubmissionClient
 
-        logging.getLogger("ray").setLevel(logging.WARNING)  # it tells of each file that it uploads
         try:
-            return JobSubmissionClient(self.address)
+            client = JobSubmissionClient(self.address)
+            logging.getLogger("ray").setLevel(logging.WARNING)  # it tells of each file that it uploads
+            return client
         except Exception as problem:  # among them Ray's AuthenticationError, which is private
             raise ClusterError(
                 f"the cluster at {self.address} does not let us in: {_first_line(problem)}; put its token into "
@@ -106,15 +108,14 @@ class ClusterJobs:
         Returns:
             the id of the job.
         """
+        job = {
+            "entrypoint": shlex.join(["python", "-m", module, *arguments]),
+            "submission_id": f"metahp-{uuid4().hex[:12]}",
+            "runtime_env": _shipped(folder),
+            "metadata": {_SWEEP: sweep},
+        }
         with self._told():
-            return str(
-                self._client.submit_job(
-                    entrypoint=shlex.join(["python", "-m", module, *arguments]),
-                    submission_id=f"metahp-{uuid4().hex[:12]}",
-                    runtime_env=_shipped(folder),
-                    metadata={_SWEEP: sweep},
-                )
-            )
+            return str(self._when_ready(lambda: self._client.submit_job(**job)))
 
     def sweeps(self) -> list[Job]:
         """The sweeps that were submitted to the cluster, the newest first."""
@@ -146,6 +147,17 @@ class ClusterJobs:
                     yield runner.run(_next_of(lines))
                 except StopAsyncIteration:
                     return
+
+    def _when_ready(self, submit: Callable[[], str]) -> str:
+        """Submits, if need be a little later: a cluster that has just started takes no jobs yet."""
+        deadline = time.monotonic() + _READY_WITHIN_S
+        while True:
+            try:
+                return submit()
+            except RuntimeError as problem:
+                if "No available agent" not in str(problem) or time.monotonic() > deadline:
+                    raise
+            time.sleep(_POLL_S)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -17,16 +17,7 @@ from metahp.types import TrialStatus
 from metahp_cluster.jobs import ClusterJobs
 from metahp_cluster.submit import OUTPUT, prepared
 
-# A head node with a dashboard that lives until its standard input is closed.
-HEAD = """
-import sys
-import ray
-
-context = ray.init(address="local", num_cpus=2, include_dashboard=True, dashboard_port=int(sys.argv[1]))
-print("dashboard", context.dashboard_url, flush=True)
-sys.stdin.read()
-ray.shutdown()
-"""
+LAUNCH = Path(__file__).parents[2] / "cluster" / "launch" / "local_nodes.sh"
 
 SLOW = """
 import time
@@ -42,35 +33,31 @@ Call = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
-def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str]]]:
-    """Address of a cluster, and the environment of somebody who may use it."""
-    home = tmp_path_factory.mktemp("home")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")} | {
-        "HOME": str(home),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # where jobs find python
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": "t" * 64,
-        "RAY_JOB_STOP_WAIT_TIME_S": "30",
-    }
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """That of somebody who may use a cluster of one node."""
+    own = {"HOME": str(tmp_path_factory.mktemp("home")), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")} | own
     with subprocess.Popen(
-        [sys.executable, "-c", HEAD, "0"], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        address = next(line.split()[1] for line in process.stdout if line.startswith("dashboard"))
-        yield f"http://{address}", environment
-        assert process.stdin is not None
-        process.stdin.close()
+        [str(LAUNCH), "1", "2"], env=plain, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as nodes:
+        assert nodes.stdin is not None
+        assert nodes.stdout is not None
+        lines = (line.removeprefix("export ") for line in nodes.stdout if line.startswith("export "))
+        told = dict(word.split("=", 1) for line in (next(lines), next(lines)) for word in line.split())
+        del told["RAY_ADDRESS"]  # who submits need not reach the cluster itself
+        yield plain | told
+        nodes.stdin.close()
 
 
 @pytest.fixture
-def call(head: tuple[str, dict[str, str]], tmp_path: Path) -> Call:
+def call(environment: dict[str, str], tmp_path: Path) -> Call:
     """Runs the command ``metahp`` against the cluster."""
 
-    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "metahp_cluster", *arguments],
             cwd=tmp_path,
-            env=head[1] | {"RAY_API_SERVER_ADDRESS": head[0]} | environment,
+            env=environment | changes,
             capture_output=True,
             text=True,
             timeout=300,
@@ -127,7 +114,7 @@ def _until_reported(store: Store) -> str:
 def test_without_the_token_nobody_gets_in(call: Call, sweep_file: Callable[..., Path], tmp_path: Path) -> None:
     path = sweep_file(store=str(tmp_path / "store"))
     for token in ("", "f" * 64):
-        done = call("submit", str(path), RAY_AUTH_TOKEN=token)
+        done = call("submit", str(path), RAY_AUTH_TOKEN=token, RAY_AUTH_TOKEN_PATH="")
         assert done.returncode == 2
         assert "does not let us in" in done.stderr
         assert "RAY_AUTH_TOKEN" in done.stderr

@@ -18,6 +18,7 @@ from metahp.types import TrialStatus
 
 LAUNCH = Path(__file__).parents[2] / "cluster" / "launch"
 PYTHON = sys.executable
+PATH = f"{Path(PYTHON).parent}:{os.environ['PATH']}"  # where `ray` is
 SCRIPTS = ["environment.sh", "local_nodes.sh", "slurm.sbatch"]
 
 WHERE = """
@@ -103,7 +104,7 @@ def nodes() -> Iterator[dict[str, str]]:
     """Three nodes of one core, and the environment of somebody who may use them."""
     with subprocess.Popen(
         [str(LAUNCH / "local_nodes.sh"), "3", "1"],
-        env={key: value for key, value in os.environ.items() if not key.startswith("RAY_")} | {"METAHP_PYTHON": PYTHON},
+        env={key: value for key, value in os.environ.items() if not key.startswith("RAY_")} | {"PATH": PATH},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
