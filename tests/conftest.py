@@ -1,6 +1,7 @@
 """Settings and fixtures that all tests share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,10 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """State files (spools, logs) of a test never reach the user's own."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """State files (spools, logs) of a test never reach the user's own, nor do settings reach the next test."""
+    before = dict(os.environ)
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+    yield
+    os.environ.clear()
+    os.environ.update(before)

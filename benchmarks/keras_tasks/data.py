@@ -235,9 +235,15 @@ def _docstrings(packages: Sequence[str], train: int) -> Data:
 
 @cache
 def _docstrings_of(package: str) -> tuple[str, ...]:
-    """First paragraphs of a package's sources, five words at least, each once, in a fixed order."""
+    """First paragraphs of a package's sources, five words at least, each once, in a fixed order.
+
+    Raises:
+        ModuleNotFoundError: some distributions ship Python without all of its packages.
+    """
     library = Path(sysconfig.get_paths()["stdlib"])
-    sources = sorted((library / package).glob("*.py")) or [library / f"{package}.py"]
+    sources = sorted((library / package).glob("*.py")) or sorted(library.glob(f"{package}.py"))
+    if not sources:
+        raise ModuleNotFoundError(f"this Python comes without {package}, whose docstrings are the data", name=package)
     nodes = [node for source in sources for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))]
     documented = (node for node in nodes if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef))
     paragraphs = (" ".join((ast.get_docstring(node) or "").split("\n\n")[0].split()) for node in documented)

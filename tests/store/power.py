@@ -29,6 +29,7 @@ from storm import SWEEP, drive, fork, keys
 
 from metahp.store import Store
 
+WITH_MKFS = f"{os.environ['PATH']}:/usr/sbin:/sbin"  # not on every user's path
 IMAGE_MB = 48
 Key = tuple[str, int, int]
 
@@ -48,7 +49,7 @@ def cut(directory: Path, seconds: float, seed: int) -> tuple[set[Key], Path]:
     image, copy = directory / "disk.img", directory / "copy.img"
     with image.open("wb") as file:
         file.truncate(IMAGE_MB << 20)
-    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True, env=os.environ | {"PATH": WITH_MKFS})
     with mounted(image, directory / "disk") as disk:
         pid, pipe = fork(lambda pipe: drive(disk / "store", disk / "spool", pipe, seed))
         time.sleep(seconds)
