@@ -105,7 +105,7 @@ def load_version(store: Store, version: str) -> Predictor:
     try:
         return _load(store.path / "models" / version)[0]
     except (OSError, ValueError, KeyError) as problem:
-        raise StoreError(f"the model {version} of {store.path} cannot be loaded: {problem}") from problem
+        raise StoreError(f"the model {version} of {store.location} cannot be loaded: {problem}") from problem
 
 
 def _taught(
@@ -149,7 +149,7 @@ def forget_after(store: Store, version: str) -> list[str]:
     """
     names = [path.name for path in _versions(store)]
     if version not in names:
-        raise StoreError(f"{store.path} keeps no model {version!r}; metahp model list names those it has")
+        raise StoreError(f"{store.location} keeps no model {version!r}; metahp model list names those it has")
     newer = names[: names.index(version)]
     for name in newer:
         shutil.rmtree(store.path / "models" / name)

@@ -33,6 +33,7 @@ from metahp.types import (
     incumbent,
 )
 
+MAX_FALSE_PRUNES = 0.05
 _FEW_TO_COMPARE = 3
 _DRAWS = 8  # to find one that was not tried before, in a small space
 _STALE_SHARE = 0.25  # reports per trial that a posterior may lack
@@ -53,7 +54,7 @@ class Policy:
     """
 
     predictor: Predictor
-    max_false_prunes: float = 0.05
+    max_false_prunes: float = MAX_FALSE_PRUNES
     horizon: float = 0.5
     starts: int = 4
     exploration: float = 0.05

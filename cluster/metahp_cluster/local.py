@@ -49,7 +49,7 @@ def run_trials(
         history=_now(store, history),
         trials_wanted=sweep.budget.trials,
         epochs_each=sweep.budget.epochs,
-        store=store.path,
+        store=store.location,
         folder=folder,
         halted=brake.reason,
         signal_number=brake.signal_number,

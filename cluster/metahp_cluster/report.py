@@ -144,7 +144,7 @@ def facts(result: SweepResult) -> list[tuple[str, str]]:
         ("trials", ", ".join(f"{counts[s]} {s}" for s in TrialStatus if counts[s]) or "none"),
         ("epochs trained", str(result.epochs_used)),
         ("epochs saved by pruning", f"{result.epochs_saved}{share}"),
-        ("store", str(result.store)),
+        ("store", result.store),
     ]
     if result.halted:
         found.insert(0, ("ended early", result.halted))

@@ -27,7 +27,7 @@ def report(
         history=history,
         trials_wanted=len(history.trials),
         epochs_each=history.sweep.max_step or longest,
-        store=store.path,
+        store=store.location,
         folder=output.parent,
     )
     write_report(output, result, comparable(store, history.sweep))
@@ -42,5 +42,5 @@ def chosen(store: Store, sweep_id: str | None) -> SweepHistory:
     """
     sweeps = store.sweeps()
     if not sweeps:
-        raise StoreError(f"{store.path} holds no sweeps; metahp run and metahp import fill it")
+        raise StoreError(f"{store.location} holds no sweeps; metahp run and metahp import fill it")
     return store.history(sweep_id or sweeps[-1].sweep_id)

@@ -28,7 +28,7 @@ class SweepResult:
     history: SweepHistory
     trials_wanted: int
     epochs_each: int
-    store: Path
+    store: str
     folder: Path
     halted: str | None = None
     signal_number: int | None = None

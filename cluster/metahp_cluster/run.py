@@ -53,7 +53,7 @@ def _history_to_resume(store: Store, sweep: Sweep, resume: bool | str) -> SweepH
     named = [s for s in store.sweeps() if (s.sweep_id == resume if isinstance(resume, str) else s.name == sweep.name)]
     if not named:
         what = f"sweep {resume!r}" if isinstance(resume, str) else f"sweep named {sweep.name!r}"
-        raise SweepSpecError(f"{store.path} holds no {what}; run without resume to begin one")
+        raise SweepSpecError(f"{store.location} holds no {what}; run without resume to begin one")
     history = _recovered(store, recorded(sweep, named[-1].sweep_id))
     if sum(trial.status.is_over for trial in history.trials) >= sweep.budget.trials:
         raise SweepSpecError(

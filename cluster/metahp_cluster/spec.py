@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails
 
 from metahp.errors import RecordError, SearchSpaceError, SweepSpecError
+from metahp.policy import MAX_FALSE_PRUNES
 from metahp.space import SearchSpace
 from metahp.types import Mode, TaskValue, check_task
 from metahp.types import Sweep as RecordedSweep
@@ -109,6 +110,7 @@ class Sweep(_Spec):
         task: what is known about the data, by names and plain values; similar tasks teach more.
         seed: of all that is drawn at random.
         scheduler: what ends losing trials early: MetaHP, Ray Tune's ASHA, or nothing.
+        max_false_prunes: share of the trials that MetaHP stops that may turn out to have been winners; 0 stops none.
         learn: whether the predictor goes on learning from the store while the sweep runs.
     """
 
@@ -124,6 +126,7 @@ class Sweep(_Spec):
     task: Annotated[dict[str, TaskValue], BeforeValidator(_task)] = {}
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
     scheduler: Literal["meta", "asha", "none"] = "meta"
+    max_false_prunes: Annotated[float, Field(strict=True, ge=0, lt=1)] = MAX_FALSE_PRUNES
     learn: Annotated[bool, Field(strict=True)] = True
 
 

@@ -114,6 +114,7 @@ def make_search(sweep: Sweep, store: Store, sweep_id: str) -> MetaSearch:
         time_attr=STEP,
         seed=sweep.seed,
         name=sweep.name,
+        max_false_prunes=sweep.max_false_prunes,
         sweep_id=sweep_id,
     )
 

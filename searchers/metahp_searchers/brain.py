@@ -16,7 +16,7 @@ import numpy as np
 
 from metahp.errors import RecordError, SearchSpaceError
 from metahp.models import load_or_fit
-from metahp.policy import Policy
+from metahp.policy import MAX_FALSE_PRUNES, Policy
 from metahp.predictor import Predictor
 from metahp.prior_predictor import PriorPredictor
 from metahp.space import SearchSpace
@@ -46,6 +46,7 @@ class Settings:
         time_attr: the key of the step in the results.
         seed: makes suggestions repeatable, given the same store.
         name: for people.
+        max_false_prunes: share of the stopped trials that may turn out to have been winners.
     """
 
     store: Store | None = None
@@ -54,6 +55,11 @@ class Settings:
     time_attr: str = "training_iteration"
     seed: int | None = None
     name: str = ""
+    max_false_prunes: float = MAX_FALSE_PRUNES
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.max_false_prunes < 1.0:
+            raise RecordError(f"max_false_prunes is a share from 0 (never stop) below 1, got {self.max_false_prunes}")
 
 
 class Brain:
@@ -211,7 +217,7 @@ class Brain:
 
     def _ready_policy(self) -> Policy:
         if self._policy is None:
-            self._policy = Policy(self._predictor())
+            self._policy = Policy(self._predictor(), self.settings.max_false_prunes)
             if self.settings.store is not None and self.sweep is not None:
                 self._refresher = Refresher(self.settings.store, self.sweep)
         elif self._refresher is not None and (newer := self._refresher.newer()) is not None:

@@ -154,7 +154,7 @@ def history_of(*trials: tuple[str, TrialStatus, int], name: str = "a sweep") -> 
 def result_of(history: SweepHistory, tmp_path: Path, brake: Brake | None = None) -> SweepResult:
     brake = brake or Brake()
     ended = (brake.reason, brake.signal_number, brake.time_is_up)
-    return SweepResult(history, 3, 4, tmp_path, tmp_path, *ended)
+    return SweepResult(history, 3, 4, str(tmp_path), tmp_path, *ended)
 
 
 def test_a_report_needs_nothing_else_and_trusts_no_name(tmp_path: Path) -> None:

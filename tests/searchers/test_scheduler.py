@@ -48,6 +48,21 @@ def test_bad_trials_are_stopped_and_the_best_one_is_not() -> None:
     assert set(answers) == {"CONTINUE"}
 
 
+def test_who_wants_no_false_prunes_gets_no_prunes() -> None:
+    search = MetaSearch(None, metric=METRIC, mode=MODE, max_false_prunes=0.0)
+    assert search.set_search_properties(METRIC, MODE, small_space(), num_samples=20)
+    scheduler, controller = MetaScheduler(search), FakeController()
+    assert scheduler.set_search_properties(METRIC, MODE)
+    for number in range(6):
+        assert suggest(search, f"t{number}")
+        trial = controller.add(scheduler, f"t{number}", Trial.RUNNING)
+        for step in range(1, 9):
+            result = {METRIC: 1.0 if number < 5 else -5.0, "training_iteration": step}
+            assert scheduler.on_trial_result(controller, trial, result) == "CONTINUE"
+    with pytest.raises(RecordError, match="max_false_prunes is a share"):
+        MetaSearch(None, max_false_prunes=1.5)
+
+
 def test_a_full_training_ends_without_being_cut_short() -> None:
     scheduler, controller = started(max_t=3), FakeController()
     trial = controller.add(scheduler, "a", Trial.RUNNING)
@@ -142,7 +157,7 @@ def test_a_trial_that_finished_after_the_snapshot_is_not_run_again(tmp_path: Pat
 
 
 class BrokenPolicy:
-    def __init__(self, predictor: Any) -> None:
+    def __init__(self, predictor: Any, max_false_prunes: float) -> None:
         pass
 
     def decide(self, *arguments: Any) -> Any:
