@@ -56,10 +56,15 @@ def proposals(
     space: SearchSpace, trials: Sequence[Trial], mode: Mode, past: Experience | None, rng: np.random.Generator
 ) -> list[Config]:
     """What to choose from: the best of the past, random ones, neighbours of this sweep's best; none tried before."""
-    from_past = list(past.best_configs())[:_FROM_THE_PAST] if past else []
-    near = neighbours(space, leaders(trials, mode), rng)
     tried = [trial.config for trial in trials]
+    from_past = best_of(past, space, tried) if past else []
+    near = neighbours(space, leaders(trials, mode), rng)
     return untried([*from_past, *random_configs(space, RANDOM, rng), *near], space, tried)
+
+
+def best_of(past: Experience, space: SearchSpace, tried: Sequence[Config]) -> list[Config]:
+    """The best of the past that were not tried in this sweep."""
+    return untried(list(past.best_configs())[:_FROM_THE_PAST], space, tried)
 
 
 def leaders(trials: Sequence[Trial], mode: Mode) -> list[Config]:

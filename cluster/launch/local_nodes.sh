@@ -30,19 +30,23 @@ start() { # each node ends what it has started
     </dev/null >>"$folder/log" 2>&1 &
   nodes+=($!)
 }
-answers() { ray health-check --address="127.0.0.1:$port" >/dev/null 2>&1; }
+wait_for() { # how many nodes; a minute at most
+  timeout 60 python3 -c "
+import ray, time
+ray.init(address='127.0.0.1:$port', logging_level='error')
+while sum(node['Alive'] for node in ray.nodes()) < $1: time.sleep(0.2)
+" >>"$folder/log" 2>&1
+}
 
 start --head --port="$port" --dashboard-port="$dashboard" --temp-dir="$folder"
-until answers; do
+until timeout 20 ray health-check --address="127.0.0.1:$port" >/dev/null 2>&1; do
   kill -0 "${nodes[0]}" || { cat "$folder/log" >&2; exit 1; }
   sleep 0.5
 done
-for ((node = 1; node < count; node++)); do start --address="127.0.0.1:$port"; done
-python3 -c "
-import ray, sys, time
-ray.init(address='127.0.0.1:$port', logging_level='error')
-while len(ray.nodes()) < $count: time.sleep(0.2)
-"
+for ((node = 2; node <= count; node++)); do # one after another: raylets of one machine that start at once can time out
+  start --address="127.0.0.1:$port"
+  wait_for "$node" || { cat "$folder/log" >&2; exit 1; }
+done
 echo "export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$folder/token RAY_ADDRESS=127.0.0.1:$port"
 echo "export RAY_API_SERVER_ADDRESS=http://127.0.0.1:$dashboard"
 cat >/dev/null

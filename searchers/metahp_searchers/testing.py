@@ -94,8 +94,8 @@ class SearcherContract:
             assert space.contains(json.loads(json.dumps(config)))
 
     def test_the_same_seed_gives_the_same_suggestions(self, start: Callable[[int], Searcher]) -> None:
-        """With the same results in between."""
-        first, second, other = (dialogue(start(seed), 8) for seed in (1, 1, 2))
+        """With the same results in between; another seed differs sooner or later, a portfolio may come first."""
+        first, second, other = (dialogue(start(seed), 20) for seed in (1, 1, 2))
         assert (first == second) is self.repeats_itself
         assert first != other
 
