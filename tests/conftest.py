@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,12 @@ from hypothesis import settings
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# One thread repeats a training to the last bit, and TensorFlow takes the number only before its first use: tests that
+# train run in any order only if it is set before all of them.
+tf = import_module("tensorflow")
+tf.config.threading.set_intra_op_parallelism_threads(1)
+tf.config.threading.set_inter_op_parallelism_threads(1)
 
 # Shared machines are slow now and then: a deadline would fail a test for its neighbour's sake.
 settings.register_profile("metahp", deadline=None, derandomize=bool(os.environ.get("CI")))

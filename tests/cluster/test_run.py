@@ -43,7 +43,7 @@ def test_a_sweep_from_a_file(sweep_file: Callable[..., Path], tmp_path: Path) ->
     assert result.best_config is not None
     best = 1 - (result.best_config["x"] - 0.3) ** 2
     assert result.best_value == pytest.approx(best * (1 - 2.718281828 ** (-4 / 3)))
-    assert result.store == tmp_path / "store"
+    assert result.store == str(tmp_path / "store")
     assert "5/5 trials over" in seen
     assert "2 at once" in seen
     assert result.report.is_relative_to(tmp_path / "out")
