@@ -26,6 +26,7 @@ from metahp.types import (
     Action,
     Config,
     Decision,
+    Forecast,
     LearningCurve,
     Measurement,
     Sweep,
@@ -122,7 +123,8 @@ class Policy:
         chance = float(prediction.probability_better(score, sweep.mode).max())
         threshold = _BELOW * self.max_false_prunes
         action = Action.STOP if chance < threshold else Action.CONTINUE
-        return Decision(action, f"chance to beat {score:.4g} is {chance:.0%}", chance, threshold)
+        forecast = Forecast(full, float(prediction.mean[-1]), float(prediction.std[-1]))
+        return Decision(action, f"chance to beat {score:.4g} is {chance:.0%}", chance, threshold, forecast)
 
     def _most_promising(self, sweep: Sweep, trials: Sequence[Trial], candidates: Sequence[Config]) -> Config:
         """Largest expected improvement, taking it that running trials will do as predicted."""

@@ -258,6 +258,25 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Forecast:
+    """The score of one trial at one step, as it was predicted before: a normal distribution.
+
+    Attributes:
+        step: the step.
+        mean: in the metric's unit.
+        std: likewise, >= 0.
+    """
+
+    step: int
+    mean: float
+    std: float
+
+    def holds(self, value: float, z: float) -> bool:
+        """Whether the score came to lie within ``z`` standard deviations."""
+        return abs(value - self.mean) <= z * self.std
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What to do with a running trial, and why.
 
@@ -266,17 +285,28 @@ class Decision:
         reason: one clause for people.
         probability: predicted chance to beat the incumbent, NaN where no prediction was asked.
         threshold: below it the trial is stopped, NaN where none applied.
+        forecast: of the score at the last step, None where no prediction was asked.
+        propensity: the chance with which the action is carried out.
+        carried_out: whether it is; if not, the trial goes on.
     """
 
     action: Action
     reason: str = ""
     probability: float = math.nan
     threshold: float = math.nan
+    forecast: Forecast | None = None
+    propensity: float = 1.0
+    carried_out: bool = True
 
     @property
     def is_predicted(self) -> bool:
         """Whether a prediction was asked."""
         return not math.isnan(self.probability)
+
+    @property
+    def stops(self) -> bool:
+        """Whether the trial ends by it."""
+        return self.action is Action.STOP and self.carried_out
 
 
 @dataclass(frozen=True, slots=True)

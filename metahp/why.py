@@ -18,7 +18,7 @@ _ALIKE = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class Outlook:
     """What the predictor says of a trial's score at one step.
 
     Attributes:
@@ -66,7 +66,7 @@ class Explanation:
     history: SweepHistory
     trial: Trial
     decisions: tuple[MadeDecision, ...]
-    forecasts: tuple[Forecast, ...]
+    forecasts: tuple[Outlook, ...]
     chance: float | None
     model_version: str | None
     relatives: tuple[Relative, ...]
@@ -112,7 +112,7 @@ def _predictor(store: Store) -> tuple[Predictor, str | None]:
 
 def _forecast(
     predictor: Predictor, history: SweepHistory, trial: Trial, decided_at: int
-) -> tuple[tuple[Forecast, ...], float | None]:
+) -> tuple[tuple[Outlook, ...], float | None]:
     """The rest of the trial, from what it had shown when it was decided about, beside all other trials."""
     sweep, full = history.sweep, full_step(history.sweep, history.trials)
     known = replace(trial, curve=trial.curve.until(decided_at))
@@ -125,7 +125,7 @@ def _forecast(
     seen = {m.step: m.value for m in trial.curve.measurements}
     low, likely, high = (prediction.quantile(q).tolist() for q in (0.1, 0.5, 0.9))
     bands = zip(steps, low, likely, high, strict=True)
-    forecasts = tuple(Forecast(step, a, b, c, seen.get(step)) for step, a, b, c in bands)
+    forecasts = tuple(Outlook(step, a, b, c, seen.get(step)) for step, a, b, c in bands)
     score = best.curve.best(sweep.mode) if best is not None else None
     chance = None if score is None else float(prediction.probability_better(score, sweep.mode).max())
     return forecasts, chance

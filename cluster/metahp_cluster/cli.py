@@ -16,7 +16,7 @@ import typer
 
 import metahp
 from metahp.errors import MetaHPError
-from metahp_cluster import import_cli, jobs_cli, model_cli, recommend_cli, report_cli, store_cli, why_cli
+from metahp_cluster import audit_cli, import_cli, jobs_cli, model_cli, recommend_cli, report_cli, store_cli, why_cli
 from metahp_cluster.report import facts
 from metahp_cluster.results import SweepResult
 from metahp_cluster.run import run as run_sweep
@@ -38,6 +38,7 @@ app.add_typer(model_cli.app, name="model")
 app.command()(model_cli.learn)
 app.command()(report_cli.report)
 app.command()(why_cli.why)
+app.command()(audit_cli.audit)
 app.command()(recommend_cli.recommend)
 jobs_cli.mount(app)
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
 import plotly.graph_objects as go
 import plotly.io
 
+from metahp.audit import Audit, audit
 from metahp.importance import importances
 from metahp.store import Store
-from metahp.types import Sweep, SweepHistory, Trial, TrialStatus
+from metahp.types import SweepHistory, Trial, TrialStatus
 from metahp_cluster import figures
+from metahp_cluster.audit_cli import told
 from metahp_cluster.results import SweepResult
 
 MOST_ROWS = 1000
@@ -54,29 +57,44 @@ _PAGE = """<!doctype html>
 """
 
 
-def write_report(path: Path, result: SweepResult, earlier: Sequence[SweepHistory] = ()) -> None:
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a store knows beside a sweep.
+
+    Attributes:
+        others: its other sweeps with the same metric, in the order of their beginning.
+        audit: whether it was right to stop the sweep's trials.
+    """
+
+    others: Sequence[SweepHistory] = ()
+    audit: Audit = field(default_factory=Audit)
+
+
+def context(store: Store, history: SweepHistory) -> Context:
+    """What the store knows beside this sweep."""
+    own = history.sweep
+    found = [sweep for sweep in store.sweeps() if sweep.sweep_id != own.sweep_id]
+    others = [store.history(s.sweep_id) for s in found if (s.metric, s.mode) == (own.metric, own.mode)]
+    return Context(others, audit(history, store.decisions(own.sweep_id)))
+
+
+def write_report(path: Path, result: SweepResult, beside: Context) -> None:
     """Write the page, in place of an older one.
 
     Args:
         path: where to.
         result: the sweep.
-        earlier: other sweeps to compare it with.
+        beside: what its store knows beside it.
 
     Raises:
         OSError: it cannot be written there.
     """
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(render(result, earlier), encoding="utf-8")
+    temporary.write_text(render(result, beside), encoding="utf-8")
     temporary.replace(path)
 
 
-def comparable(store: Store, own: Sweep) -> list[SweepHistory]:
-    """The other sweeps of a store with the same metric, in the order of their beginning."""
-    found = [sweep for sweep in store.sweeps() if sweep.sweep_id != own.sweep_id]
-    return [store.history(s.sweep_id) for s in found if (s.metric, s.mode) == (own.metric, own.mode)]
-
-
-def render(result: SweepResult, earlier: Sequence[SweepHistory] = ()) -> str:
+def render(result: SweepResult, beside: Context | None = None) -> str:
     """The page, with the code that draws it inside."""
     sweep, trials = result.history.sweep, figures.best_first(result.history)
     return _PAGE.format(
@@ -84,14 +102,14 @@ def render(result: SweepResult, earlier: Sequence[SweepHistory] = ()) -> str:
         sweep_id=escape(sweep.sweep_id),
         facts="".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts(result)),
         best=escape(_as_code(result)),
-        sections=_sections(result, earlier),
+        sections=_sections(result, beside or Context()),
         metric=escape(sweep.metric),
         rows="".join(_row(trial, result) for trial in trials[:MOST_ROWS]),
         omitted=_note(f"and {len(trials) - MOST_ROWS} more, not as good") if len(trials) > MOST_ROWS else "",
     )
 
 
-def _sections(result: SweepResult, earlier: Sequence[SweepHistory]) -> str:
+def _sections(result: SweepResult, beside: Context) -> str:
     """The pictures, each with what it is about."""
     history = result.history
     shares, coordinates = importances(history), figures.coordinates(history)
@@ -104,7 +122,7 @@ def _sections(result: SweepResult, earlier: Sequence[SweepHistory]) -> str:
     if shares:
         rest = 1.0 - min(sum(each.share for each in shares), 1.0)
         code.append(_note(f"The other {rest:.0%} are hyperparameters together, and curves that were cut too early."))
-    return "".join(code) + _compared(history, earlier)
+    return "".join(code) + _pruned(beside.audit) + _compared(history, beside.others)
 
 
 def _section(title: str, figure: go.Figure, *, is_first: bool) -> str:
@@ -116,11 +134,18 @@ def _note(text: str) -> str:
     return f'<p class="note">{escape(text)}</p>'
 
 
-def _compared(history: SweepHistory, earlier: Sequence[SweepHistory]) -> str:
-    """The best of the other sweeps of the store, with how much they have trained."""
-    if not earlier:
+def _pruned(found: Audit) -> str:
+    """Whether it was right to stop trials, if any were to be stopped."""
+    if not found.condemned:
         return ""
-    rows = "".join(_sweep_row(each) for each in [history, *earlier])
+    return f"<h2>Was stopping right?</h2>{''.join(f'<p>{escape(line)}</p>' for line in told(found))}"
+
+
+def _compared(history: SweepHistory, others: Sequence[SweepHistory]) -> str:
+    """The best of the other sweeps of the store, with how much they have trained."""
+    if not others:
+        return ""
+    rows = "".join(_sweep_row(each) for each in [history, *others])
     head = f"<tr><th>sweep</th><th>trials</th><th>epochs</th><th>best {escape(history.sweep.metric)}</th></tr>"
     return f"<h2>Sweeps of this store</h2><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
 

@@ -10,7 +10,7 @@ import typer
 from metahp.errors import StoreError
 from metahp.store import Store
 from metahp.types import SweepHistory
-from metahp_cluster.report import comparable, write_report
+from metahp_cluster.report import context, write_report
 from metahp_cluster.results import SweepResult
 
 
@@ -30,7 +30,7 @@ def report(
         store=store.location,
         folder=output.parent,
     )
-    write_report(output, result, comparable(store, history.sweep))
+    write_report(output, result, context(store, history))
     print(f"{history.sweep.name or history.sweep.sweep_id}: {output}")
 
 

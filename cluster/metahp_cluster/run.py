@@ -13,7 +13,7 @@ from metahp.types import Sweep as RecordedSweep
 from metahp.types import SweepHistory
 from metahp_cluster import environment, user_code
 from metahp_cluster.quiet import noise_to
-from metahp_cluster.report import comparable, write_report
+from metahp_cluster.report import context, write_report
 from metahp_cluster.results import SweepResult
 from metahp_cluster.spec import Sweep, recorded
 
@@ -45,7 +45,7 @@ def run(sweep: Sweep, *, resume: bool | str = False, watch: TextIO | None = None
     from metahp_cluster.local import run_trials  # imports Ray, which must see the prepared environment
 
     result = run_trials(sweep, train, store, history, watch)
-    write_report(result.report, result, comparable(store, result.history.sweep))
+    write_report(result.report, result, context(store, result.history))
     return result
 
 

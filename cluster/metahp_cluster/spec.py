@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from metahp.errors import RecordError, SearchSpaceError, SweepSpecError
 from metahp.policy import MAX_FALSE_PRUNES
+from metahp.pruning import AUDIT, Prune
 from metahp.space import SearchSpace
 from metahp.types import Mode, TaskValue, check_task
 from metahp.types import Sweep as RecordedSweep
@@ -110,7 +111,9 @@ class Sweep(_Spec):
         task: what is known about the data, by names and plain values; similar tasks teach more.
         seed: of all that is drawn at random.
         scheduler: what ends losing trials early: MetaHP, Ray Tune's ASHA, or nothing.
-        max_false_prunes: share of the trials that MetaHP stops that may turn out to have been winners; 0 stops none.
+        prune: whether MetaHP stops trials: ``on``, ``gated``, ``shadow`` or ``off``, see `metahp.pruning`.
+        max_false_prunes: share of the trials that it stops that may turn out to have been winners; 0 stops none.
+        audit: share of the trials to be stopped that run on, so that ``metahp audit`` can say whether it was right.
         learn: whether the predictor goes on learning from the store while the sweep runs.
     """
 
@@ -126,7 +129,9 @@ class Sweep(_Spec):
     task: Annotated[dict[str, TaskValue], BeforeValidator(_task)] = {}
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
     scheduler: Literal["meta", "asha", "none"] = "meta"
+    prune: Prune = Prune.GATED
     max_false_prunes: Annotated[float, Field(strict=True, ge=0, lt=1)] = MAX_FALSE_PRUNES
+    audit: Annotated[float, Field(strict=True, ge=0, lt=1)] = AUDIT
     learn: Annotated[bool, Field(strict=True)] = True
 
 

@@ -18,6 +18,7 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 import metahp
 import metahp_cluster
 import metahp_searchers
+from metahp.pruning import Pruning
 from metahp.store import Store
 from metahp_cluster import environment, machine, workers
 from metahp_cluster.interrupts import Brake, SweepHaltedError
@@ -114,7 +115,7 @@ def make_search(sweep: Sweep, store: Store, sweep_id: str) -> MetaSearch:
         time_attr=STEP,
         seed=sweep.seed,
         name=sweep.name,
-        max_false_prunes=sweep.max_false_prunes,
+        pruning=Pruning(sweep.prune, sweep.max_false_prunes, sweep.audit),
         sweep_id=sweep_id,
     )
 

@@ -15,7 +15,7 @@ import typer
 
 from metahp.importance import importances
 from metahp.store import Store
-from metahp.types import Action, MadeDecision
+from metahp.types import MadeDecision
 from metahp.why import Explanation, explain
 from metahp_cluster.quiet import noise_to
 from metahp_cluster.views import config_text, searched_part
@@ -53,7 +53,8 @@ def _decided(found: Explanation) -> Iterator[str]:
         return
     yield "decisions, each written down before its outcome was known:"
     for made in found.decisions:
-        yield f"  after epoch {made.step}: {made.decision.action}, {made.decision.reason}{_rule(made)}"
+        spared = "" if made.decision.carried_out else "; it ran on all the same, as a sample"
+        yield f"  after epoch {made.step}: {made.decision.action}, {made.decision.reason}{_rule(made)}{spared}"
 
 
 def _rule(made: MadeDecision) -> str:
@@ -93,7 +94,7 @@ def _data(found: Explanation) -> dict[str, Any]:
         "status": str(trial.status),
         "config": dict(trial.config),
         "curve": [[m.step, m.value] for m in trial.curve.measurements],
-        "stopped": any(made.decision.action is Action.STOP for made in found.decisions),
+        "stopped": any(made.decision.stops for made in found.decisions),
         "decisions": [_plain(made) for made in found.decisions],
         "forecasts": [asdict(each) for each in found.forecasts],
         "chance": found.chance,

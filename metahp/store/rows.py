@@ -18,7 +18,7 @@ from metahp.space import SearchSpace
 from metahp.store import codec
 from metahp.store.redaction import redact, redact_space, redact_text
 from metahp.store.schema import SCHEMA_VERSION
-from metahp.types import Action, Config, Decision, MadeDecision, Measurement, Sweep, TrialStatus, parse_mode
+from metahp.types import Action, Config, Decision, Forecast, MadeDecision, Measurement, Sweep, TrialStatus, parse_mode
 
 Row = dict[str, Any]
 
@@ -144,6 +144,7 @@ def result_row(
 
 def decision_row(sweep: Sweep, attempt: int, made: MadeDecision) -> Row:
     """A row of ``decisions``."""
+    forecast = made.decision.forecast
     return {
         "sweep_id": sweep.sweep_id,
         "trial_id": checked_id("trial_id", made.trial_id),
@@ -153,6 +154,11 @@ def decision_row(sweep: Sweep, attempt: int, made: MadeDecision) -> Row:
         "reason": clean_text(made.decision.reason, MAX_ERROR),
         "probability": float(made.decision.probability),
         "threshold": float(made.decision.threshold),
+        "forecast_step": forecast.step if forecast else None,
+        "forecast_mean": float(forecast.mean) if forecast else None,
+        "forecast_std": float(forecast.std) if forecast else None,
+        "propensity": float(made.decision.propensity),
+        "carried_out": bool(made.decision.carried_out),
         "model_version": made.model_version,
         "decided_utc": _now_us(),
         "schema_version": SCHEMA_VERSION,
@@ -165,7 +171,16 @@ def decision_of(row: Mapping[str, Any]) -> MadeDecision:
     Raises:
         ValueError: the row says something this version does not understand.
     """
-    decision = Decision(Action(row["action"]), row["reason"], row["probability"], row["threshold"])
+    step, mean, std = (row[f"forecast_{part}"] for part in ("step", "mean", "std"))
+    decision = Decision(
+        action=Action(row["action"]),
+        reason=row["reason"],
+        probability=row["probability"],
+        threshold=row["threshold"],
+        forecast=None if step is None else Forecast(step, mean, std),
+        propensity=row["propensity"],
+        carried_out=row["carried_out"],
+    )
     return MadeDecision(row["trial_id"], row["step"], decision, row["model_version"])
 
 

@@ -90,6 +90,11 @@ TABLES: dict[Table, pa.Schema] = {
             ("reason", pa.string()),
             ("probability", pa.float64()),  # to beat the incumbent, NaN where none was predicted
             ("threshold", pa.float64()),  # NaN where none applied
+            ("forecast_step", pa.int64()),  # null where no prediction was asked
+            ("forecast_mean", pa.float64()),  # of the score at that step
+            ("forecast_std", pa.float64()),
+            ("propensity", pa.float64()),  # the chance with which such an action is carried out
+            ("carried_out", pa.bool_()),  # a stop that is not lets the trial run on: the audit
             ("model_version", pa.string()),  # null where no version of the store's predictor was asked
             ("decided_utc", _UTC),
             *_ORIGIN,

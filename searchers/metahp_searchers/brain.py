@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import weakref
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,9 +17,10 @@ import numpy as np
 
 from metahp.errors import RecordError, SearchSpaceError
 from metahp.models import load_or_fit
-from metahp.policy import MAX_FALSE_PRUNES, Policy
+from metahp.policy import Policy
 from metahp.predictor import Predictor
 from metahp.prior_predictor import PriorPredictor
+from metahp.pruning import Pruner, Pruning
 from metahp.space import SearchSpace
 from metahp.store import Store
 from metahp.store.spool import uuid7
@@ -46,7 +48,7 @@ class Settings:
         time_attr: the key of the step in the results.
         seed: makes suggestions repeatable, given the same store.
         name: for people.
-        max_false_prunes: share of the stopped trials that may turn out to have been winners.
+        pruning: whether decisions to stop trials are carried out, and how careful they are.
     """
 
     store: Store | None = None
@@ -55,11 +57,7 @@ class Settings:
     time_attr: str = "training_iteration"
     seed: int | None = None
     name: str = ""
-    max_false_prunes: float = MAX_FALSE_PRUNES
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.max_false_prunes < 1.0:
-            raise RecordError(f"max_false_prunes is a share from 0 (never stop) below 1, got {self.max_false_prunes}")
+    pruning: Pruning = field(default_factory=Pruning)
 
 
 class Brain:
@@ -86,6 +84,7 @@ class Brain:
         self._roster = Roster()
         self._rng = np.random.default_rng(self.settings.seed)
         self._policy: Policy | None = None
+        self._pruner = Pruner(self.settings.pruning, self._audit_seed())
         self._refresher: Refresher | None = None
         self._journal: Journal | None = None
         self._said: set[str] = set()
@@ -117,6 +116,9 @@ class Brain:
         max_step = own.max_t or full_training(stop, own.time_attr)
         self._num_samples = num_samples
         self._live_on(Sweep(self.sweep_id, space, metric, parse_mode(mode), max_step, own.task, own.name))
+
+    def _audit_seed(self) -> int:
+        return zlib.crc32(self.sweep_id.encode()) if self.settings.seed is None else self.settings.seed
 
     def _live_on(self, sweep: Sweep) -> None:
         self.sweep, self.sweep_id = sweep, sweep.sweep_id
@@ -217,7 +219,7 @@ class Brain:
 
     def _ready_policy(self) -> Policy:
         if self._policy is None:
-            self._policy = Policy(self._predictor(), self.settings.max_false_prunes)
+            self._policy = Policy(self._predictor(), self.settings.pruning.max_false_prunes)
             if self.settings.store is not None and self.sweep is not None:
                 self._refresher = Refresher(self.settings.store, self.sweep)
         elif self._refresher is not None and (newer := self._refresher.newer()) is not None:
@@ -249,10 +251,13 @@ class Brain:
 
     def _decided(self, sweep: Sweep, policy: Policy, trial: Trial) -> Decision:
         try:
-            return policy.decide(sweep, self._roster.trials, trial)
+            decision = self._pruner.decide(policy, sweep, self._roster.trials, trial)
         except Exception:  # whatever a predictor does, the sweep goes on
             self._say_once("the predictor failed to decide; trials go on", trace=True)
             return Decision(Action.CONTINUE, "the predictor failed")
+        if not self._pruner.is_open:
+            self._say_once("too many trials ended other than predicted; ASHA decides until predictions hold again")
+        return decision
 
     def _is_full(self, trial: Trial) -> bool:
         return self.max_step is not None and trial.curve.last_step >= self.max_step

@@ -10,8 +10,9 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 
 from metahp.errors import RecordError
+from metahp.pruning import Pruning
 from metahp.store import Store
-from metahp.types import Action, TaskValue, check_task, parse_mode
+from metahp.types import TaskValue, check_task, parse_mode
 from metahp.types import Trial as KnownTrial
 from metahp_searchers.brain import Brain, Settings, new_sweep_id
 from metahp_searchers.ray_space import recorded_space
@@ -37,6 +38,7 @@ class MetaScheduler(TrialScheduler):
         task: what is known about the task beforehand.
         seed: makes decisions repeatable, given the same store and the same results.
         name: of the sweep, for people.
+        pruning: whether trials are stopped, and how careful that is, e.g. ``Pruning("shadow")``.
 
     Raises:
         RecordError: arguments beside a ``search`` that has them already.
@@ -57,17 +59,20 @@ class MetaScheduler(TrialScheduler):
         task: Mapping[str, TaskValue] | None = None,
         seed: int | None = None,
         name: str = "",
+        pruning: Pruning | None = None,
     ) -> None:
         super().__init__()
         check_task(task or {})
         given = {"metric": metric, "mode": mode, "max_t": max_t, "store": store, "task": task, "seed": seed}
-        doubled = [key for key, value in given.items() if value is not None]
+        doubled = [key for key, value in (given | {"pruning": pruning}).items() if value is not None]
         if search is not None and doubled:
             raise RecordError(f"MetaScheduler(search) takes {doubled} from the searcher; give them to MetaSearch alone")
         self._metric = metric
         self._mode = None if mode is None else str(parse_mode(mode))
         self._shares = search is not None
-        self.brain = search.brain if search is not None else _own_brain(store, task, max_t, time_attr, seed, name)
+        opened = store if store is None or isinstance(store, Store) else Store(store)
+        settings = Settings(opened, dict(task or {}), max_t, time_attr, seed, name, pruning or Pruning())
+        self.brain = search.brain if search is not None else Brain(settings, new_sweep_id())
 
     def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
         """Tune says what is optimised.
@@ -116,7 +121,7 @@ class MetaScheduler(TrialScheduler):
     def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: Result) -> str:
         """Goes on or stops."""
         self.brain.observe(trial.trial_id, result)
-        if self.brain.decide(trial.trial_id).action is not Action.STOP:
+        if not self.brain.decide(trial.trial_id).stops:
             return str(TrialScheduler.CONTINUE)  # also for a pause, which is worth nothing without a fresh checkpoint
         self.brain.trial_cut_short(trial.trial_id)
         return str(TrialScheduler.STOP)
@@ -146,15 +151,3 @@ class MetaScheduler(TrialScheduler):
     def debug_string(self) -> str:
         """How many trials were stopped early."""
         return f"MetaScheduler: {len(self.brain.stopped)} trials stopped early"
-
-
-def _own_brain(
-    store: str | os.PathLike[str] | Store | None,
-    task: Mapping[str, TaskValue] | None,
-    max_t: int | None,
-    time_attr: str,
-    seed: int | None,
-    name: str,
-) -> Brain:
-    opened = store if store is None or isinstance(store, Store) else Store(store)
-    return Brain(Settings(opened, dict(task or {}), max_t, time_attr, seed, name), new_sweep_id())

@@ -11,7 +11,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from metahp.errors import RecordError, SearchSpaceError
-from metahp.policy import MAX_FALSE_PRUNES
+from metahp.pruning import Pruning
 from metahp.space import SearchSpace
 from metahp.store import Store
 from metahp.types import TaskValue, check_task, parse_mode
@@ -39,8 +39,7 @@ class MetaSearch(Searcher):
         time_attr: the key of the step in the results.
         seed: makes the suggestions repeatable, given the same store and the same results.
         name: of the sweep, for people.
-        max_false_prunes: share of the trials stopped by `MetaScheduler` that may turn out to have been winners: an aim,
-            not a guarantee; 0 stops none.
+        pruning: whether `MetaScheduler` stops trials, and how careful it is, e.g. ``Pruning("shadow")``.
         sweep_id: a sweep of the store to go on with: its finished trials count, its unfinished ones come first. Tune's
             ``num_samples`` then is that of the whole sweep; without a ``param_space``, where Tune does not tell the
             searcher, it is the number of trials still to be run.
@@ -62,7 +61,7 @@ class MetaSearch(Searcher):
         time_attr: str = "training_iteration",
         seed: int | None = None,
         name: str = "",
-        max_false_prunes: float = MAX_FALSE_PRUNES,
+        pruning: Pruning | None = None,
         sweep_id: str | None = None,
     ) -> None:
         super().__init__()
@@ -72,7 +71,7 @@ class MetaSearch(Searcher):
         opened = store if store is None or isinstance(store, Store) else Store(store)
         if sweep_id is not None and opened is None:
             raise RecordError(f"MetaSearch can only go on with the sweep {sweep_id!r} of a store, got store=None")
-        settings = Settings(opened, dict(task or {}), max_t, time_attr, seed, name, max_false_prunes)
+        settings = Settings(opened, dict(task or {}), max_t, time_attr, seed, name, pruning or Pruning())
         self.brain = Brain(settings, sweep_id or new_sweep_id())
         self._space = space
         self._resumes = sweep_id is not None

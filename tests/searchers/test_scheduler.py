@@ -10,6 +10,7 @@ import pytest
 from ray.tune.experiment import Trial
 
 from metahp.errors import RecordError
+from metahp.pruning import Pruning
 from metahp.store import Store
 from metahp.types import Action, Decision, TrialStatus
 from metahp_searchers import MetaScheduler, MetaSearch
@@ -25,7 +26,7 @@ from metahp_searchers.testing import (
 
 
 def started(**arguments: Any) -> MetaScheduler:
-    scheduler = MetaScheduler(**arguments)
+    scheduler = MetaScheduler(**{"pruning": Pruning(audit=0.0)} | arguments)
     assert scheduler.set_search_properties(METRIC, MODE, stop={"training_iteration": 9}, num_samples=20)
     return scheduler
 
@@ -49,7 +50,7 @@ def test_bad_trials_are_stopped_and_the_best_one_is_not() -> None:
 
 
 def test_who_wants_no_false_prunes_gets_no_prunes() -> None:
-    search = MetaSearch(None, metric=METRIC, mode=MODE, max_false_prunes=0.0)
+    search = MetaSearch(None, metric=METRIC, mode=MODE, pruning=Pruning(max_false_prunes=0.0))
     assert search.set_search_properties(METRIC, MODE, small_space(), num_samples=20)
     scheduler, controller = MetaScheduler(search), FakeController()
     assert scheduler.set_search_properties(METRIC, MODE)
@@ -59,8 +60,6 @@ def test_who_wants_no_false_prunes_gets_no_prunes() -> None:
         for step in range(1, 9):
             result = {METRIC: 1.0 if number < 5 else -5.0, "training_iteration": step}
             assert scheduler.on_trial_result(controller, trial, result) == "CONTINUE"
-    with pytest.raises(RecordError, match="max_false_prunes is a share"):
-        MetaSearch(None, max_false_prunes=1.5)
 
 
 def test_a_full_training_ends_without_being_cut_short() -> None:

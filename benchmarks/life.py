@@ -1,0 +1,230 @@
+"""Question: does a team's twentieth sweep start better than its first one?
+
+Command: ``python -m benchmarks life --tasks lcbench --seeds 4``; it writes ``life.md``, ``.csv`` and ``.png`` beside the
+result files it makes them from, and `figures/life.png`, which the README shows, is such a picture. About 25 minutes on
+two cores, most of it for training the predictor; a repetition that was run is not run again.
+
+A team sweeps one task after another, all different, in an order drawn anew for each repetition. Every method has a store
+of its own that holds what its own sweeps have seen, with the curves as it has cut them, and nothing else:
+
+==================  ==================================================================================
+``meta``            MetaHP: the predictor learns each sweep before the next one begins
+``meta-blank``      the same with an empty store each time: the predictor that ships, never trained again
+``portfolio+asha``  configurations that together were best on the past sweeps, the rest random; ASHA
+``asha3``           random search with ASHA, which remembers nothing
+==================  ==================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.history import Past, history_of
+from benchmarks.methods.registry import METHODS, Setting
+from benchmarks.pictures import pyplot, save_figure
+from benchmarks.processes import in_processes, progress_bar
+from benchmarks.provenance import about_this_run, line_about
+from benchmarks.report import markdown, write_csv
+from benchmarks.simulator import simulate
+from benchmarks.statistics import band
+from benchmarks.tasks import load_task, load_tasks
+from metahp.types import FloatArray
+
+LIVES = ("meta", "meta-blank", "portfolio+asha", "asha3")
+BLANK = "-blank"
+AFTER = 1.0
+"""Full trainings after which sweeps are compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """The sweeps of one team by one method.
+
+    Attributes:
+        method: one of `LIVES`.
+        tasks: their full names, in the order in which they are swept.
+        repetition: counts from 0.
+        trainings: the budget of each sweep, in full trainings' worth of steps.
+    """
+
+    method: str
+    tasks: tuple[str, ...]
+    repetition: int
+    trainings: float
+
+    @property
+    def path(self) -> Path:
+        """Its file, relative to the directory of the results."""
+        which = zlib.crc32(",".join(sorted(self.tasks)).encode())
+        return Path("life") / f"{which:08x}-{self.trainings:g}" / f"{self.method}__{self.repetition}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """What came of it.
+
+    Attributes:
+        life: the sweeps.
+        regret: shape ``(sweeps, n)``: of the best so far at n equal parts of each sweep's budget.
+        facts: commit, versions, machine.
+    """
+
+    life: Life
+    regret: FloatArray
+    facts: Mapping[str, Any]
+
+
+def run_lives(tasks: str, seeds: int, out: Path, *, trainings: float = 4.0, jobs: int = 1) -> str:
+    """Runs what has no file yet; writes ``life.md``, ``.csv`` and ``.png``.
+
+    Args:
+        tasks: a selection as for `benchmarks.tasks.load_tasks`.
+        seeds: repetitions, each in an order of its own.
+        out: directory of the results.
+        trainings: the budget of each sweep, in full trainings' worth of steps.
+        jobs: processes.
+
+    Returns:
+        the table as Markdown.
+
+    Raises:
+        ValueError: a task that does not exist.
+        TaskDataMissingError: the data of the tasks are not beside the project.
+    """
+    names = [task.name for task in load_tasks(tasks)]
+    wanted = [
+        Life(method, _order(names, repetition), repetition, trainings)
+        for repetition in range(seeds)
+        for method in LIVES
+    ]
+    todo = [life for life in wanted if not (out / life.path).exists()]
+    with progress_bar() as progress:
+        bar = progress.add_task("lives", total=len(todo))
+        for lived in in_processes(live, todo, jobs):
+            _save(lived, out)
+            progress.advance(bar)
+    return _write([_load(life, out) for life in wanted], out)
+
+
+def live(life: Life) -> Lived:
+    """Sweeps one task after another."""
+    method, blank = METHODS[life.method.removesuffix(BLANK)], life.method.endswith(BLANK)
+    regrets = []
+    with tempfile.TemporaryDirectory() as directory:
+        past = Past((), Path(directory))
+        for name in life.tasks:
+            task, seed = load_task(name), zlib.crc32(f"{name}:{life.repetition}".encode())
+            steps = round(life.trainings * task.max_step)
+            searcher, scheduler = method.build(Setting(task, past, seed))
+            replay = simulate(task, searcher, scheduler, max_reports=steps, seed=seed)
+            regret = np.minimum.accumulate(task.reference.regret(np.array([e.score for e in replay.reports])))
+            regrets.append(_parts(regret, steps))
+            if not blank:
+                past = Past((*past.sweeps, history_of(task, replay)), past.directory)
+    return Lived(life, np.array(regrets), about_this_run())
+
+
+PARTS = 40
+
+
+def _parts(regret: FloatArray, steps: int) -> FloatArray:
+    """The regret at `PARTS` equal parts of the budget; the last one stays where a sweep ended before."""
+    at = np.ceil(np.arange(1, PARTS + 1) / PARTS * steps).astype(int) - 1
+    parts: FloatArray = regret[np.minimum(at, len(regret) - 1)]
+    return parts
+
+
+def table(lives: Sequence[Lived]) -> list[list[str]]:
+    """Mean regret by the number of earlier sweeps, one row per method, after a row that names the columns."""
+    curves = by_method(lives, AFTER)
+    groups = _groups(next(iter(curves.values())).shape[1])
+    heads = [f"{first}" if first == last else f"{first} to {last}" for first, last in groups]
+    rows = [["sweep", *heads, "epochs of the tenth to the regret of the first, × fewer"]]
+    for method, regret in curves.items():
+        means = [_with_error(regret[:, first - 1 : last].mean(axis=1)) for first, last in groups]
+        rows.append([method, *means, _sooner(lives, method)])
+    return rows
+
+
+def by_method(lives: Sequence[Lived], trainings: float) -> dict[str, FloatArray]:
+    """Per method the regret of each sweep after so many full trainings, shape ``(repetitions, sweeps)``."""
+    part = round(trainings / lives[0].life.trainings * PARTS) - 1
+    return {m: np.array([own.regret[:, part] for own in lives if own.life.method == m]) for m in LIVES}
+
+
+def draw(lives: Sequence[Lived], path: Path) -> None:
+    """Mean regret of the k-th sweep, over five sweeps and all repetitions, with 95 % bands."""
+    plt = pyplot()
+    figure, panel = plt.subplots(figsize=(6, 3.6))
+    for number, (method, regret) in enumerate(by_method(lives, AFTER).items()):
+        sweeps = np.arange(1, regret.shape[1] + 1)
+        windows = [regret[:, max(k - 3, 0) : k + 2] for k in sweeps]
+        low, high = np.array([band(window[:, :, None]) for window in windows])[:, :, 0].T
+        panel.fill_between(sweeps, low, high, color=f"C{number}", alpha=0.15, linewidth=0)
+        panel.plot(sweeps, [window.mean() for window in windows], color=f"C{number}", label=method)
+    panel.set(xlabel="the team's sweep, each of another task", ylabel="normalised regret after one full training")
+    panel.set(ylim=(0, None), xlim=(1, sweeps[-1]))
+    panel.legend(frameon=False, fontsize="small")
+    save_figure(figure, path)
+
+
+def _order(names: Sequence[str], repetition: int) -> tuple[str, ...]:
+    return tuple(np.random.default_rng(repetition).permutation(names).tolist())
+
+
+def _groups(sweeps: int) -> list[tuple[int, int]]:
+    """1, 2 to 3, 4 to 6, 7 to 10, and then by five."""
+    edges = [first for first in (1, 2, 4, 7, 11, 16, 21, 26) if first <= sweeps]
+    return [(first, following - 1) for first, following in zip(edges, [*edges[1:], sweeps + 1], strict=True)]
+
+
+def _sooner(lives: Sequence[Lived], method: str) -> str:
+    """How many times fewer steps the tenth sweeps need, on average, to the mean last regret of the first ones."""
+    own = np.array([lived.regret for lived in lives if lived.life.method == method])
+    if own.shape[1] < 10:
+        return "–"
+    first, tenth = own[:, :3].mean(axis=(0, 1)), own[:, 8:11].mean(axis=(0, 1))
+    reached = np.flatnonzero(tenth <= first[-1])
+    return f"{PARTS / (reached[0] + 1):.1f}" if len(reached) else "never"
+
+
+def _with_error(values: FloatArray) -> str:
+    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+    return f"{values.mean():.3f} ± {error:.3f}"
+
+
+def _save(lived: Lived, out: Path) -> None:
+    path = out / lived.life.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    content = {**asdict(lived.life), **lived.facts, "regret": lived.regret.round(6).tolist()}
+    temporary.write_text(json.dumps(content), encoding="utf-8")
+    temporary.replace(path)
+
+
+def _load(life: Life, out: Path) -> Lived:
+    content = json.loads((out / life.path).read_text(encoding="utf-8"))
+    return Lived(life, np.array(content["regret"]), content)
+
+
+def _write(lives: Sequence[Lived], out: Path) -> str:
+    rows = table(lives)
+    repetitions = 1 + max(lived.life.repetition for lived in lives)
+    text = (
+        f"## The life of a store\n\nNormalised regret after {AFTER:g} full training, by the number of the sweep; "
+        f"{len(lives[0].life.tasks)} tasks in {repetitions} orders, ± the standard error over orders. *Tenth* stands for "
+        f"the 9th to the 11th sweep, *first* for the first three.\n\n{markdown(rows)}\n\n"
+        f"{line_about(lived.facts for lived in lives)}"
+    )
+    (out / "life.md").write_text(text + "\n", encoding="utf-8")
+    write_csv(out / "life.csv", rows)
+    draw(lives, out / "life.png")
+    return text

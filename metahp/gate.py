@@ -1,0 +1,44 @@
+"""Whether the forecasts of a running sweep come true, as far as its trials have been trained to the end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from metahp.features import full_step
+from metahp.types import Decision, Forecast, Sweep, Trial
+
+_WINDOW = 20
+_CLAIMED = 0.8
+_Z = 1.2815515594457831  # of an 80 % interval
+_DOUBT = 0.02  # an honest predictor is taken for a wrong one in at most so many of the times that this is asked
+
+
+class Gate:
+    """Open while as many final scores lie in their 80 % intervals as an honest predictor would have there.
+
+    It looks at the last 20 trials that were trained to the end, each by the last forecast before its second half, so
+    that one bad spell closes it and a good one opens it again. With none it is open.
+    """
+
+    def __init__(self) -> None:
+        self._foretold: dict[str, Forecast] = {}
+        self.is_open = True
+
+    def foretold(self, trial: Trial, decision: Decision) -> None:
+        """Keeps what was predicted of a trial in the first half of its training."""
+        if decision.forecast is not None and 2 * trial.curve.last_step <= decision.forecast.step:
+            self._foretold[trial.trial_id] = decision.forecast
+
+    def look_at(self, trials: Sequence[Trial], sweep: Sweep) -> None:
+        """Opens or closes, by what has come of the trials."""
+        full = full_step(sweep, trials)
+        known = ((self._foretold.get(trial.trial_id), trial.curve) for trial in trials if trial.curve.last_step >= full)
+        hits = [forecast.holds(curve.measurements[-1].value, _Z) for forecast, curve in known if forecast is not None]
+        hits = hits[-_WINDOW:]
+        self.is_open = chance_of_so_few(sum(hits), len(hits), _CLAIMED) >= _DOUBT
+
+
+def chance_of_so_few(hits: int, of: int, share: float) -> float:
+    """P(at most ``hits`` of ``of`` independent events come true), each with the chance ``share``."""
+    return sum(math.comb(of, k) * share**k * (1.0 - share) ** (of - k) for k in range(hits + 1))
