@@ -14,6 +14,7 @@ import typer
 
 from benchmarks.calibration import run_calibration
 from benchmarks.history import HISTORIES
+from benchmarks.life import run_lives
 from benchmarks.methods.registry import METHODS
 from benchmarks.overhead import run_overhead
 from benchmarks.processes import quiet
@@ -80,6 +81,21 @@ def second_sweep(
     """Does the second sweep on a related task start ahead of a first one?"""
     try:
         typer.echo(run_second_sweep(tasks, seeds, out, pairs=pairs, trainings=trainings, jobs=jobs))
+    except (ValueError, TaskDataMissingError) as problem:
+        raise typer.BadParameter(str(problem)) from problem
+
+
+@app.command()
+def life(
+    tasks: Annotated[str, typer.Option(help="Families or single tasks, separated by commas.")] = "lcbench",
+    seeds: Annotated[int, typer.Option(min=1, help="Repetitions, each in an order of its own.")] = 4,
+    trainings: Annotated[float, typer.Option(min=1.0, help="Budget of a sweep in full trainings.")] = 4.0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    out: Out = Path("results"),
+) -> None:
+    """Does a team's twentieth sweep start better than its first one?"""
+    try:
+        typer.echo(run_lives(tasks, seeds, out, trainings=trainings, jobs=jobs))
     except (ValueError, TaskDataMissingError) as problem:
         raise typer.BadParameter(str(problem)) from problem
 

@@ -1,11 +1,11 @@
 """Question: does a team's twentieth sweep start better than its first one?
 
-Command: ``python -m benchmarks life --tasks lcbench --seeds 4``; it writes ``life.md``, ``.csv`` and ``.png`` beside the
-result files it makes them from, and `figures/life.png`, which the README shows, is such a picture. About 25 minutes on
-two cores, most of it for training the predictor; a repetition that was run is not run again.
+Command: ``python -m benchmarks life --tasks lcbench --seeds 4``; it writes ``life.md``, ``.csv`` and ``.png`` beside
+the result files it makes them from, and `figures/life.png`, which the README shows, is such a picture. A life that was
+run is not run again.
 
-A team sweeps one task after another, all different, in an order drawn anew for each repetition. Every method has a store
-of its own that holds what its own sweeps have seen, with the curves as it has cut them, and nothing else:
+A team sweeps one task after another, all different, in an order drawn anew for each repetition. Every method has a
+store of its own that holds what its own sweeps have seen, with the curves as it has cut them, and nothing else:
 
 ==================  ==================================================================================
 ``meta``            MetaHP: the predictor learns each sweep before the next one begins
@@ -42,6 +42,8 @@ LIVES = ("meta", "meta-blank", "portfolio+asha", "asha3")
 BLANK = "-blank"
 AFTER = 1.0
 """Full trainings after which sweeps are compared."""
+PARTS = 40
+"""Of the budget, at whose ends regret is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +134,6 @@ def live(life: Life) -> Lived:
     return Lived(life, np.array(regrets), about_this_run())
 
 
-PARTS = 40
-
-
 def _parts(regret: FloatArray, steps: int) -> FloatArray:
     """The regret at `PARTS` equal parts of the budget; the last one stays where a sweep ended before."""
     at = np.ceil(np.arange(1, PARTS + 1) / PARTS * steps).astype(int) - 1
@@ -147,7 +146,7 @@ def table(lives: Sequence[Lived]) -> list[list[str]]:
     curves = by_method(lives, AFTER)
     groups = _groups(next(iter(curves.values())).shape[1])
     heads = [f"{first}" if first == last else f"{first} to {last}" for first, last in groups]
-    rows = [["sweep", *heads, "epochs of the tenth to the regret of the first, × fewer"]]
+    rows = [["sweep", *heads, "tenth to the first's last regret, × fewer steps"]]
     for method, regret in curves.items():
         means = [_with_error(regret[:, first - 1 : last].mean(axis=1)) for first, last in groups]
         rows.append([method, *means, _sooner(lives, method)])
@@ -220,8 +219,8 @@ def _write(lives: Sequence[Lived], out: Path) -> str:
     repetitions = 1 + max(lived.life.repetition for lived in lives)
     text = (
         f"## The life of a store\n\nNormalised regret after {AFTER:g} full training, by the number of the sweep; "
-        f"{len(lives[0].life.tasks)} tasks in {repetitions} orders, ± the standard error over orders. *Tenth* stands for "
-        f"the 9th to the 11th sweep, *first* for the first three.\n\n{markdown(rows)}\n\n"
+        f"{len(lives[0].life.tasks)} tasks in {repetitions} orders, ± the standard error over orders. *Tenth* stands "
+        f"for the 9th to the 11th sweep, *first* for the first three.\n\n{markdown(rows)}\n\n"
         f"{line_about(lived.facts for lived in lives)}"
     )
     (out / "life.md").write_text(text + "\n", encoding="utf-8")
