@@ -82,7 +82,7 @@ def next_of_portfolio(candidates: Sequence[Config], chosen: Sequence[Config], pa
     value = np.max([past.judge([*candidates, *chosen], part) for part in _PORTFOLIO_FRACTIONS], axis=0)
     offered, have = value[:, : len(candidates)], value[:, len(candidates) :]
     covered = have.max(axis=1, keepdims=True) if len(chosen) else np.full((len(value), 1), -np.inf)
-    return candidates[int(np.argmax(np.maximum(offered, covered).mean(axis=0)))]
+    return candidates[int(np.argmax(past.weights @ np.maximum(offered, covered)))]
 
 
 def expected_improvement(prediction: Prediction, best: float, mode: Mode) -> FloatArray:

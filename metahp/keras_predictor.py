@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from metahp.archive import damaged, read_archive, write_archive
 from metahp.errors import SearchSpaceError
 from metahp.features import Observations, Points, Scale
+from metahp.predictor import Contest
 from metahp.prior_predictor import PriorBelief
 from metahp.space import SearchSpace
 from metahp.surrogate.experience import PastExperience
@@ -66,6 +67,11 @@ class KerasPredictor:
 
         known = dict(self._knowledge.tasks) if self._knowledge else {}
         self._knowledge = Knowledge.learned(known | tasks, self._knowledge, self._seed)
+
+    @property
+    def contest(self) -> Contest | None:
+        """How the last training has done on trials that were held out; None if that is not known."""
+        return self._knowledge.contest if self._knowledge else None
 
     def condition(self, sweep: Sweep, trials: Sequence[Trial]) -> SweepPosterior:
         """See `metahp.predictor.Predictor`; before any `fit` it says what `PriorPredictor` says."""
@@ -138,6 +144,7 @@ def _task_to_json(task: Task) -> dict[str, Any]:
         "scale": asdict(task.scale),
         "space": task.observations.points.space.to_json(),
         "trial_ids": list(task.observations.trial_ids),
+        "description": dict(task.description),
     }
 
 
@@ -151,4 +158,4 @@ def _task_from(fields: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Task:
     points = Points(SearchSpace.from_json(fields["space"]), arrays["units"], arrays["active"])
     observations = Observations(tuple(fields["trial_ids"]), points, *(arrays[name] for name in _TABLES))
     scale, mode = Scale(**fields["scale"]), parse_mode(fields["mode"])
-    return Task(fields["sweep_id"], fields["metric"], mode, scale, observations)
+    return Task(fields["sweep_id"], fields["metric"], mode, scale, observations, fields["description"])

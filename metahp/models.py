@@ -24,7 +24,7 @@ from typing import Any
 import metahp
 from metahp.errors import StoreError
 from metahp.keras_predictor import KerasPredictor
-from metahp.predictor import Predictor
+from metahp.predictor import Contest, Predictor
 from metahp.prior_predictor import PriorPredictor
 from metahp.shipped import shipped_predictor
 from metahp.store import Cursor, Store
@@ -49,6 +49,7 @@ class Card:
         created_at: seconds since the epoch.
         cursor: how far the store was read for it.
         learned: trials of each sweep that it learned since the version before.
+        contest: how its network did against that of the version before; the better one is in the version.
     """
 
     version: str
@@ -56,6 +57,7 @@ class Card:
     created_at: float
     cursor: Mapping[str, Any]
     learned: Mapping[str, int]
+    contest: Contest | None = None
 
 
 def load_or_fit(store: Store, seed: int = 0, *, exclude: Collection[str] = ()) -> Predictor:
@@ -157,7 +159,9 @@ def forget_after(store: Store, version: str) -> list[str]:
 
 
 def _card(version: Path) -> Card:
-    return Card(**json.loads((version / CARD).read_text(encoding="utf-8")))
+    told = json.loads((version / CARD).read_text(encoding="utf-8"))
+    contest = told.pop("contest", None)
+    return Card(**told, contest=Contest(**contest) if contest else None)
 
 
 def _load(version: Path) -> tuple[KerasPredictor, Cursor]:
@@ -168,7 +172,8 @@ def _save(store: Store, predictor: KerasPredictor, cursor: Cursor, learned: Sequ
     directory = store.path / "models"
     version = str(uuid7())
     sweeps = {own.sweep.sweep_id: len(own.trials) for own in learned}
-    card = Card(version, metahp.__version__, time.time(), json.loads(cursor.to_json()), sweeps)
+    read = json.loads(cursor.to_json())
+    card = Card(version, metahp.__version__, time.time(), read, sweeps, predictor.contest)
     try:
         temporary = directory / f"{TEMPORARY}{version}"
         (temporary / PREDICTOR).mkdir(parents=True)

@@ -29,6 +29,7 @@ from metahp.types import (
     Forecast,
     LearningCurve,
     Measurement,
+    Proposal,
     Sweep,
     Trial,
     TrialStatus,
@@ -69,8 +70,8 @@ class Policy:
     blind_exploration: float = 0.2
     _memory: _Memory = field(default_factory=lambda: _Memory(), init=False, repr=False)
 
-    def suggest(self, sweep: Sweep, trials: Sequence[Trial], rng: np.random.Generator) -> Config:
-        """The configuration of the next trial: legal, and not tried before as long as one is left.
+    def suggest(self, sweep: Sweep, trials: Sequence[Trial], rng: np.random.Generator) -> Proposal:
+        """The next trial: its configuration is legal, and was not tried before as long as one is left.
 
         Args:
             sweep: the sweep.
@@ -81,14 +82,16 @@ class Policy:
         trials = [_crash_reported(trial) for trial in believable(sweep, trials)]
         candidates = proposals(sweep.space, trials, sweep.mode, past, rng)
         if not candidates:
-            return sweep.space.sample(rng)
+            return _started(sweep.space.sample(rng), "drawn at random: everything there is was tried")
         tried = [trial.config for trial in trials]
         if past is not None and len(trials) < max(min(len(past.sources), self.starts), _LEAST_STARTS):
             several = len(past.sources) >= _LEAST_STARTS
             proven = best_of(past, sweep.space, tried) if several else []
-            return next_of_portfolio(proven or candidates, tried, past)
+            config = next_of_portfolio(proven or candidates, tried, past)
+            return _started(config, f"with the trials before it, the best for {len(past.sources)} past sweeps")
         if self._explores(len(trials), past, rng):
-            return (untried(random_configs(sweep.space, _DRAWS, rng), sweep.space, tried) or candidates)[0]
+            drawn = untried(random_configs(sweep.space, _DRAWS, rng), sweep.space, tried)
+            return _started((drawn or candidates)[0], "drawn at random, to explore")
         return self._most_promising(sweep, trials, candidates)
 
     def decide(self, sweep: Sweep, trials: Sequence[Trial], trial: Trial) -> Decision:
@@ -129,17 +132,21 @@ class Policy:
         forecast = Forecast(full, float(prediction.mean[-1]), float(prediction.std[-1]))
         return Decision(action, f"chance to beat {score:.4g} is {chance:.0%}", chance, threshold, forecast)
 
-    def _most_promising(self, sweep: Sweep, trials: Sequence[Trial], candidates: Sequence[Config]) -> Config:
+    def _most_promising(self, sweep: Sweep, trials: Sequence[Trial], candidates: Sequence[Config]) -> Proposal:
         """Largest expected improvement, taking it that running trials will do as predicted."""
         step = max(round(self.horizon * full_step(sweep, trials)), 1)
         trials = self._foreseen(sweep, trials, step)
         score = best_score(trials, sweep)
         if not math.isfinite(score):
-            return candidates[0]
+            return _started(candidates[0], "nothing was scored yet")
         posterior = self.predictor.condition(sweep, trials)
         queries = [Trial(f"candidate {place}", config) for place, config in enumerate(candidates)]
         prediction = posterior.predict(queries, [step] * len(queries))
-        return candidates[int(np.argmax(expected_improvement(prediction, score, sweep.mode)))]
+        gains = expected_improvement(prediction, score, sweep.mode)
+        best = int(np.argmax(gains))
+        forecast = Forecast(step, float(prediction.mean[best]), float(prediction.std[best]))
+        reason = f"of {len(candidates)} candidates the one to improve most on {score:.4g} by step {step}"
+        return _started(candidates[best], reason, forecast, float(gains[best]))
 
     def _foreseen(self, sweep: Sweep, trials: Sequence[Trial], step: int) -> list[Trial]:
         """The trials, with running ones extended to ``step`` by what is predicted there."""
@@ -175,6 +182,12 @@ class _Memory:
             self._posterior = predictor.condition(sweep, trials)
             self._sweep, self._known = sweep, reached
         return self._posterior
+
+
+def _started(
+    config: Config, reason: str, forecast: Forecast | None = None, acquisition: float | None = None
+) -> Proposal:
+    return Proposal(config, Decision(Action.START, reason, forecast=forecast, acquisition=acquisition))
 
 
 def is_checkpoint(trial: Trial) -> bool:

@@ -7,6 +7,7 @@ The two steps are apart because they cost differently: `Predictor.fit` and `upda
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self, runtime_checkable
 
@@ -61,6 +62,28 @@ class Predictor(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """How a network did against the one before it, on trials that neither was trained on.
+
+    Attributes:
+        champion: mean log-likelihood per held-out report by the network from before, None if there was none.
+        challenger: the same by the one that was trained further, None where nothing was held out.
+        sweeps: how many were judged by.
+    """
+
+    champion: float | None
+    challenger: float | None
+    sweeps: int
+
+    @property
+    def challenger_wins(self) -> bool:
+        """Whether the further trained network is to be used: it has to be as good on what neither has seen."""
+        if self.champion is None or self.challenger is None:
+            return True
+        return self.challenger >= self.champion
+
+
 @runtime_checkable
 class Experience(Protocol):
     """Past sweeps that resemble a new one, as its advisers."""
@@ -73,6 +96,11 @@ class Experience(Protocol):
     @property
     def knows_metric(self) -> bool:
         """Whether one of them measured the new one's metric, in its direction."""
+        ...
+
+    @property
+    def weights(self) -> FloatArray:
+        """How much each of the T past sweeps counts, shape ``(T,)``, adding up to 1."""
         ...
 
     def best_configs(self) -> Sequence[Config]:

@@ -250,8 +250,9 @@ class Prediction:
 
 
 class Action(StrEnum):
-    """What to do with a running trial: a paused one can resume, a stopped one cannot."""
+    """What to do with a trial: start a new one; let one go on, pause it so that it can resume, or stop it for good."""
 
+    START = "start"
     CONTINUE = "continue"
     PAUSE = "pause"
     STOP = "stop"
@@ -278,16 +279,18 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do with a running trial, and why.
+    """What to do with a trial, and why.
 
     Attributes:
-        action: continue, pause or stop.
+        action: start, continue, pause or stop.
         reason: one clause for people.
         probability: predicted chance to beat the incumbent, NaN where no prediction was asked.
         threshold: below it the trial is stopped, NaN where none applied.
-        forecast: of the score at the last step, None where no prediction was asked.
+        forecast: of the score at the last step (of a new trial, at the one it was chosen for), None where no
+            prediction was asked.
         propensity: the chance with which the action is carried out.
         carried_out: whether it is; if not, the trial goes on.
+        acquisition: what a new trial was chosen for, the larger the better, None where nothing was compared.
     """
 
     action: Action
@@ -297,6 +300,7 @@ class Decision:
     forecast: Forecast | None = None
     propensity: float = 1.0
     carried_out: bool = True
+    acquisition: float | None = None
 
     @property
     def is_predicted(self) -> bool:
@@ -310,12 +314,25 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Proposal:
+    """A configuration for a new trial, and why it was chosen.
+
+    Attributes:
+        config: the configuration.
+        decision: to start it.
+    """
+
+    config: Config
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
 class MadeDecision:
     """A decision as it is kept, so that it can be held against what came of it.
 
     Attributes:
         trial_id: of the trial that it was about.
-        step: the newest that was known of the trial.
+        step: the newest that was known of the trial, 0 before it was started.
         decision: what was decided.
         model_version: of the store's predictor, None where none was asked.
     """

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from metahp.errors import StoreError
 from metahp.models import Card, cards, forget_after
 from metahp.store import Store
 
@@ -45,10 +46,30 @@ def list_versions(location: Location, as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps([asdict(card) for card in found]))
         return
-    table = Table(Column("version", no_wrap=True), "made", "sweeps learned", box=None)
+    table = Table(Column("version", no_wrap=True), "made", "sweeps learned", "network", box=None)
     for card in found:
-        table.add_row(card.version, _moment(card), str(len(card.learned)))
+        table.add_row(card.version, _moment(card), str(len(card.learned)), _judged(card))
     Console().print(table if found else "no predictor was saved yet; metahp run and metahp learn save one")
+
+
+@app.command()
+def show(
+    location: Location,
+    version: Annotated[str, typer.Argument(help="The version, or how its name begins.")],
+    as_json: AsJson = False,
+) -> None:
+    """What one version is made of, and how its network did on trials that were held out."""
+    found = [card for card in cards(Store(location, create=False)) if card.version.startswith(version)]
+    if len(found) != 1:
+        raise StoreError(f"{len(found)} versions begin with {version!r}; metahp model list names those that are kept")
+    (card,) = found
+    if as_json:
+        print(json.dumps(asdict(card)))
+        return
+    print(f"{card.version}, made {_moment(card)} by metahp {card.metahp}")
+    print(f"network: {_judged(card)}")
+    for sweep, trials in card.learned.items():
+        print(f"learned {trials} trials of {sweep}")
 
 
 @app.command()
@@ -56,6 +77,17 @@ def rollback(location: Location, version: Annotated[str, typer.Argument(help="Th
     """Forget all versions after one; what they had learned is learned anew from there."""
     forgotten = forget_after(Store(location, create=False), version)
     print(f"{len(forgotten)} versions forgotten, {version} is the newest")
+
+
+def _judged(card: Card) -> str:
+    """The contest in words."""
+    contest = card.contest
+    if contest is None or contest.challenger is None:
+        return "not judged: too few trials to hold some out"
+    if contest.champion is None:
+        return f"first, {contest.challenger:.3f} a held-out report in {contest.sweeps} sweeps"
+    kept = "better, used" if contest.challenger_wins else "worse, the one before is kept"
+    return f"{contest.champion:.3f} → {contest.challenger:.3f} a held-out report in {contest.sweeps} sweeps: {kept}"
 
 
 def _moment(card: Card) -> str:

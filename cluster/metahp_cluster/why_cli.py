@@ -54,7 +54,8 @@ def _decided(found: Explanation) -> Iterator[str]:
     yield "decisions, each written down before its outcome was known:"
     for made in found.decisions:
         spared = "" if made.decision.carried_out else "; it ran on all the same, as a sample"
-        yield f"  after epoch {made.step}: {made.decision.action}, {made.decision.reason}{_rule(made)}{spared}"
+        when = f"after epoch {made.step}" if made.step else "before it began"
+        yield f"  {when}: {made.decision.action}, {made.decision.reason}{_rule(made)}{spared}"
 
 
 def _rule(made: MadeDecision) -> str:

@@ -149,7 +149,7 @@ def decision_row(sweep: Sweep, attempt: int, made: MadeDecision) -> Row:
         "sweep_id": sweep.sweep_id,
         "trial_id": checked_id("trial_id", made.trial_id),
         "attempt": attempt,
-        "step": _checked_step(made.step),
+        "step": _checked_step(made.step, least=0),
         "action": str(made.decision.action),
         "reason": clean_text(made.decision.reason, MAX_ERROR),
         "probability": float(made.decision.probability),
@@ -159,6 +159,7 @@ def decision_row(sweep: Sweep, attempt: int, made: MadeDecision) -> Row:
         "forecast_std": float(forecast.std) if forecast else None,
         "propensity": float(made.decision.propensity),
         "carried_out": bool(made.decision.carried_out),
+        "acquisition": made.decision.acquisition,
         "model_version": made.model_version,
         "decided_utc": _now_us(),
         "schema_version": SCHEMA_VERSION,
@@ -180,6 +181,7 @@ def decision_of(row: Mapping[str, Any]) -> MadeDecision:
         forecast=None if step is None else Forecast(step, mean, std),
         propensity=row["propensity"],
         carried_out=row["carried_out"],
+        acquisition=row["acquisition"],
     )
     return MadeDecision(row["trial_id"], row["step"], decision, row["model_version"])
 
@@ -259,9 +261,9 @@ def _extras_json(extras: dict[str, object]) -> str | None:
     return text
 
 
-def _checked_step(step: int) -> int:
-    if not 1 <= step <= MAX_STEP or step != int(step):
-        raise RecordError(f"Measurement.step must be a whole number below 2**63, got {step}")
+def _checked_step(step: int, least: int = 1) -> int:
+    if not least <= step <= MAX_STEP or step != int(step):
+        raise RecordError(f"a step must be a whole number from {least} below 2**63, got {step}")
     return int(step)
 
 

@@ -85,8 +85,8 @@ TABLES: dict[Table, pa.Schema] = {
             ("sweep_id", pa.string()),
             ("trial_id", pa.string()),
             ("attempt", pa.int32()),
-            ("step", pa.int64()),  # the newest that was known of the trial
-            ("action", pa.string()),  # continue | pause | stop
+            ("step", pa.int64()),  # the newest that was known of the trial, 0 before it was started
+            ("action", pa.string()),  # start | continue | pause | stop
             ("reason", pa.string()),
             ("probability", pa.float64()),  # to beat the incumbent, NaN where none was predicted
             ("threshold", pa.float64()),  # NaN where none applied
@@ -95,6 +95,7 @@ TABLES: dict[Table, pa.Schema] = {
             ("forecast_std", pa.float64()),
             ("propensity", pa.float64()),  # the chance with which such an action is carried out
             ("carried_out", pa.bool_()),  # a stop that is not lets the trial run on: the audit
+            ("acquisition", pa.float64()),  # what a new trial was chosen for, null where nothing was compared
             ("model_version", pa.string()),  # null where no version of the store's predictor was asked
             ("decided_utc", _UTC),
             *_ORIGIN,

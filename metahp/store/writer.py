@@ -122,14 +122,18 @@ class SweepWriter:
             self._add_event(trial_id, self._book.attempt(trial_id), TrialEvent(event), error=error)
 
     def record_decision(self, made: MadeDecision) -> None:
-        """Records a decision about a trial that was started.
+        """Records a decision about a trial that was started, without waiting for the disk.
+
+        It survives the process at once, and a power cut as soon as anything else is recorded.
 
         Raises:
             RecordError: the trial_id or the step cannot be recorded.
             StoreError: the trial was never started, or the disk refuses; nothing was recorded.
         """
         with self._lock:
-            self._append(Entry("decisions", rows.decision_row(self.sweep, self._started(made.trial_id), made)))
+            self._append(
+                Entry("decisions", rows.decision_row(self.sweep, self._started(made.trial_id), made)), wait=False
+            )
 
     def history(self) -> SweepHistory:
         """The sweep with its effective curves, including what is not published yet."""
@@ -205,12 +209,12 @@ class SweepWriter:
         self._append(Entry("trials", row))
         self._book.add_event(row)
 
-    def _append(self, entry: Entry) -> bool:
+    def _append(self, entry: Entry, *, wait: bool = True) -> bool:
         self._check_open()
         if self._gathered is not None:
             self._gathered.append(entry)
             return True  # what was recorded before is in the book, which was asked
-        (accepted,) = self._spool.append([entry])
+        (accepted,) = self._spool.append([entry], wait=wait)
         self._sealer.appended(1)
         return accepted
 

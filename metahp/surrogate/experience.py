@@ -41,6 +41,11 @@ class PastExperience:
         """Whether a past sweep measured the same thing."""
         return any(task.metric == self.sweep.metric and task.mode is self.sweep.mode for task in self.tasks)
 
+    @property
+    def weights(self) -> FloatArray:
+        """How much each of them counts, shape ``(T,)``, adding up to 1."""
+        return self.memory.weights
+
     def best_configs(self) -> tuple[Config, ...]:
         """The best of every past sweep, legal in the new one's space; the best of all sweeps first."""
         found = [self._legal(task.best(BEST_OF_EACH)) for task in self.tasks]

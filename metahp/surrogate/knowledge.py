@@ -9,7 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from metahp.features import Points
+from metahp.predictor import Contest
+from metahp.surrogate.contest import compared, for_training
 from metahp.surrogate.kernel import Learned
+from metahp.surrogate.kinship import kinship
 from metahp.surrogate.memory import ROWS_PER_TASK, CachedBelief, Features, Lesson, MemoryBelief
 from metahp.surrogate.names import labels, overlap
 from metahp.surrogate.scales import PastScales
@@ -31,25 +34,31 @@ class Knowledge:
         tasks: past sweeps by sweep_id, at least one, oldest first.
         vocabulary: what the trunk knows by name.
         trunk: the network.
+        contest: how it did against the one before; None where that is not known any more.
     """
 
     tasks: Mapping[str, Task]
     vocabulary: Vocabulary
     trunk: Trunk
+    contest: Contest | None = None
 
     @classmethod
     def learned(cls, tasks: Mapping[str, Task], before: Knowledge | None, seed: int) -> Knowledge:
-        """Train on all tasks: from scratch, or a little further from what was known before."""
+        """Train on all tasks: from scratch, or a little further from what was known before, if that helps."""
         rng = np.random.default_rng(seed)
-        vocabulary = before.vocabulary if before else Vocabulary()
-        vocabulary = vocabulary.grown([task.observations.points for task in tasks.values()])
+        seen = [task.observations for task in tasks.values()]
+        vocabulary = (before.vocabulary if before else Vocabulary()).grown([each.points for each in seen])
         trunk = Trunk(vocabulary, rng)
         steps = min(_STEPS + _STEPS_PER_TASK * len(tasks), _MOST_STEPS)
         if before:
             trunk.set_arrays(before.trunk.arrays())
             steps = min(steps, _STEPS_AGAIN)
-        train(trunk, episodes([task.observations for task in tasks.values()], vocabulary, steps, rng))
-        return cls(tasks, vocabulary, trunk)
+        champion = trunk.arrays() if before else None
+        train(trunk, episodes([for_training(each) for each in seen], vocabulary, steps, rng))
+        contest = compared(champion, trunk, seen, vocabulary)
+        if champion is not None and not contest.challenger_wins:
+            trunk.set_arrays(champion)
+        return cls(tasks, vocabulary, trunk, contest)
 
     @classmethod
     def restored(cls, tasks: Mapping[str, Task], vocabulary: Vocabulary, arrays: Arrays) -> Knowledge:
@@ -68,8 +77,10 @@ class Knowledge:
         chosen = sorted((entry for entry in similar if entry[0] >= ENOUGH_OVERLAP), reverse=True)[:MOST_LESSONS]
         if not chosen or not sweep.space.dimension:
             return None
-        names = [name for _, _, name in chosen]
-        belief = MemoryBelief(self.features, [self.lesson(name) for name in names])
+        weights = kinship(sweep.task, [self.tasks[name].description for *_, name in chosen])
+        order = np.argsort(-weights, kind="stable")
+        names = [chosen[place][-1] for place in order]
+        belief = MemoryBelief(self.features, [self.lesson(name) for name in names], weights[order])
         tasks = tuple(self.tasks[name] for name in names)
         scales = [task.scale for task in tasks if task.metric == sweep.metric and task.mode == sweep.mode]
         return SweepKnowledge(belief, CachedBelief(belief), tasks, PastScales.of(scales))

@@ -110,12 +110,13 @@ class MemoryBelief:
     Args:
         features: of configurations.
         lessons: of T past sweeps, at least one.
+        weights: shape ``(T,)``, adding up to 1: how much each of them counts.
     """
 
     spread = SPREAD
 
-    def __init__(self, features: Features, lessons: Sequence[Lesson]) -> None:
-        self.features, self.lessons = features, lessons
+    def __init__(self, features: Features, lessons: Sequence[Lesson], weights: FloatArray) -> None:
+        self.features, self.lessons, self.weights = features, lessons, weights
         self._trunk = TrunkBelief(features)
 
     def lengths(self, points: Points) -> FloatArray:
@@ -126,8 +127,9 @@ class MemoryBelief:
         """Shape ``(c, 1 + T + J * BASES + BASES - 1, len(KNOTS))``."""
         own = self._trunk.tables(points)
         judged, count = self.judgements(points), len(self.lessons)
-        mean = (judged.sum(0) + own[:, 0]) / (count + 1)
-        factors = np.moveaxis(judged - mean, 0, 1) / np.sqrt(count + 1)
+        share = self.weights * count / (count + 1)  # the trunk counts as one more sweep
+        mean = np.tensordot(share, judged, 1) + own[:, 0] / (count + 1)
+        factors = np.moveaxis(judged - mean, 0, 1) * np.sqrt(share)[:, None]
         shape = shape_factors(len(points))
         return np.concatenate([mean[:, None], factors, own[:, 1:] / np.sqrt(count + 1), shape], axis=1)
 

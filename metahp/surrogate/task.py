@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from metahp.features import Observations, Points, Scale, believable, full_step, observe, scale_of
-from metahp.types import IntArray, Mode, SweepHistory
+from metahp.types import IntArray, Mode, SweepHistory, TaskValue
 
 MOST_ROWS = 1200
 _FEWEST_TRIALS = 2
@@ -23,6 +24,7 @@ class Task:
         mode: which direction is better.
         scale: what its levels mean.
         observations: its rows.
+        description: what its user wrote about the data.
     """
 
     sweep_id: str
@@ -30,6 +32,7 @@ class Task:
     mode: Mode
     scale: Scale
     observations: Observations
+    description: Mapping[str, TaskValue]
 
     @classmethod
     def of(cls, history: SweepHistory) -> Task | None:
@@ -39,7 +42,7 @@ class Task:
         if scale is None or sum(len(trial.curve) > 0 for trial in trials) < _FEWEST_TRIALS:
             return None
         observations = observe(sweep, trials, scale, full=full_step(sweep, trials), most_rows=MOST_ROWS)
-        return cls(sweep.sweep_id, sweep.metric, sweep.mode, scale, observations)
+        return cls(sweep.sweep_id, sweep.metric, sweep.mode, scale, observations, dict(sweep.task))
 
     def best(self, count: int) -> Points:
         """The ``count`` best configurations, best first."""

@@ -30,7 +30,7 @@ from metahp.surrogate.kernel import (
     time_bases,
 )
 from metahp.surrogate.vocabulary import Inputs, Vocabulary
-from metahp.types import FloatArray
+from metahp.types import FloatArray, IntArray
 
 WIDTH = 64
 FEATURES = 12
@@ -172,14 +172,25 @@ def episodes(
     numbers = max(len(each.labels) for each in inputs)
     choices = max(len(each.choice_labels) for each in inputs)
     order = np.concatenate([rng.permutation(len(tasks)) for _ in range(steps // len(tasks) + 1)])[:steps]
-    parts = [_episode(tasks[index], inputs[index], numbers, choices, rng) for index in order]
+    parts = [
+        padded_rows(tasks[index], _some_curves(tasks[index], rng), inputs[index], numbers, choices) for index in order
+    ]
     return {name: np.stack([part[name] for part in parts]) for name in parts[0]}
 
 
-def _episode(
-    task: Observations, inputs: Inputs, numbers: int, choices: int, rng: np.random.Generator
+def padded_rows(
+    task: Observations, rows: IntArray, inputs: Inputs, numbers: int = 0, choices: int = 0
 ) -> dict[str, NDArray[Any]]:
-    rows = _some_curves(task, rng)
+    """At most `ROWS` rows of a sweep as `Trunk.likelihood` wants them, without the leading dimension.
+
+    Args:
+        task: the sweep.
+        rows: which ones.
+        inputs: its configurations.
+        numbers: width of what is known of hyperparameters, if more than the sweep has.
+        choices: the same of choices.
+    """
+    numbers, choices = max(numbers, len(inputs.labels)), max(choices, len(inputs.choice_labels))
     trials = task.trial[rows]
     columns = {
         "numbers": numbers,
@@ -204,7 +215,14 @@ def _episode(
     }
 
 
-def _some_curves(task: Observations, rng: np.random.Generator) -> NDArray[np.int64]:
+def log_likelihood(trunk: Trunk, task: Observations, rows: IntArray, vocabulary: Vocabulary) -> float:
+    """Of at most `ROWS` rows of a sweep together, up to a constant for each row."""
+    padded = padded_rows(task, rows, vocabulary.inputs(task.points))
+    mean = trunk.likelihood({name: value[None] for name, value in padded.items()})
+    return -len(rows) * float(ops.convert_to_numpy(mean)[0])
+
+
+def _some_curves(task: Observations, rng: np.random.Generator) -> IntArray:
     """At most ROWS rows: random trials with all their rows."""
     counts = np.bincount(task.trial, minlength=len(task.points))
     order = rng.permutation(len(task.points))

@@ -84,6 +84,7 @@ class Brain:
         self._roster = Roster()
         self._rng = np.random.default_rng(self.settings.seed)
         self._policy: Policy | None = None
+        self._proposed: dict[str, Decision] = {}
         self._pruner = Pruner(self.settings.pruning, self._audit_seed())
         self._refresher: Refresher | None = None
         self._journal: Journal | None = None
@@ -191,7 +192,7 @@ class Brain:
             return known.config
         if self.limit is not None and len(self._roster.live) >= self.limit:
             return None
-        trial = self._next_waiting(sweep.space) or Trial(tune_id, self._new_config(sweep))
+        trial = self._next_waiting(sweep.space) or Trial(tune_id, self._new_config(sweep, tune_id))
         self._roster.admit(tune_id, trial)
         return trial.config
 
@@ -203,11 +204,12 @@ class Brain:
                 _log.warning("trial %s is not run again: %s", trial.trial_id, problem)
         return None
 
-    def _new_config(self, sweep: Sweep) -> Config:
+    def _new_config(self, sweep: Sweep, tune_id: str) -> Config:
         try:
-            config = self._ready_policy().suggest(sweep, self._roster.trials, self._rng)
-            if sweep.space.contains(config):
-                return config
+            proposal = self._ready_policy().suggest(sweep, self._roster.trials, self._rng)
+            if sweep.space.contains(proposal.config):
+                self._proposed[tune_id] = proposal.decision
+                return proposal.config
             self._say_once("the predictor suggested a configuration outside the space; random ones are used instead")
         except Exception:  # whatever a predictor does, the sweep goes on
             self._say_once("the predictor failed to suggest; random configurations are used instead", trace=True)
@@ -245,9 +247,12 @@ class Brain:
             return Decision(Action.STOP, "fully trained")
         decision = self._decided(self.sweep, self._policy, trial)
         if self._journal is not None and (decision.action is not Action.CONTINUE or decision.is_predicted):
-            version = self._refresher.version if self._refresher is not None else None
-            self._journal.trial_decided(tune_id, trial.curve.last_step, decision, version)
+            self._journal.trial_decided(tune_id, trial.curve.last_step, decision, self._version)
         return decision
+
+    @property
+    def _version(self) -> str | None:
+        return self._refresher.version if self._refresher is not None else None
 
     def _decided(self, sweep: Sweep, policy: Policy, trial: Trial) -> Decision:
         try:
@@ -315,6 +320,8 @@ class Brain:
         self._roster.start(trial_id, full)
         if self._journal is not None:
             self._journal.trial_started(trial_id, full, restored=restored)
+            if (proposed := self._proposed.pop(trial_id, None)) is not None:
+                self._journal.trial_decided(trial_id, 0, proposed, self._version)
 
     def trial_reported(self, trial_id: str, result: Result, *, done: bool) -> None:
         """See `RunLog`."""

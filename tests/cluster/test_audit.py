@@ -20,7 +20,9 @@ def test_a_shadow_stops_nobody_and_says_whom_it_would_have_stopped(
     budget = {"trials": 12, "epochs": 9}
     result = run(load_sweep(sweep_file(scheduler="meta", prune="shadow", budget=budget, learn=False)))
     assert result.counts == {TrialStatus.COMPLETED: 12}
-    condemned = [d for d in Store(result.store).decisions(result.sweep_id) if d.decision.action is Action.STOP]
+    decisions = Store(result.store).decisions(result.sweep_id)
+    assert sum(made.decision.action is Action.START and made.step == 0 for made in decisions) == 12
+    condemned = [made for made in decisions if made.decision.action is Action.STOP]
     assert any(made.step < 9 and made.decision.forecast is not None for made in condemned)
     capsys.readouterr()  # what Ray has said
     app(["audit", result.store, "--json"], standalone_mode=False)

@@ -56,7 +56,7 @@ def test_first_suggestions_are_far_better_than_random(learned: KerasPredictor, t
     for number in NEW_TASKS:
         task, rng = toy_task(number), np.random.default_rng(number)
         finals = np.sort([task.final(q.config) for q in queries(task.space, 200)])
-        suggestion = policy.suggest(task.sweep("new"), [], rng)
+        suggestion = policy.suggest(task.sweep("new"), [], rng).config
         ours.append(finals[-1] - task.final(suggestion))
         random.append(finals[-1] - finals.mean())
     assert np.mean(ours) < 0.4 * np.mean(random)

@@ -31,7 +31,7 @@ def policy(request: pytest.FixtureRequest, learned: KerasPredictor) -> Policy:
 def run(policy: Policy, task: Any, count: int, steps: int = 5, seed: int = 0) -> list[Trial]:
     generator, trials = rng(seed), []
     for number in range(count):
-        config = policy.suggest(task.sweep("new"), trials, generator)
+        config = policy.suggest(task.sweep("new"), trials, generator).config
         trials.append(Trial(f"t{number}", config, task.curve(config, steps), TrialStatus.STOPPED))
     return trials
 
@@ -47,7 +47,7 @@ def test_suggestions_are_legal_new_and_repeatable(policy: Policy, toy_task: Any)
 def test_pending_trials_are_taken_into_account(policy: Policy, toy_task: Any, trial_of: Make) -> None:
     task, generator, trials = toy_task(100), rng(), []
     for number in range(8):
-        config = policy.suggest(task.sweep("new"), trials, generator)
+        config = policy.suggest(task.sweep("new"), trials, generator).config
         trials.append(trial_of(f"t{number}", config))
     assert len({repr(t.config) for t in trials}) == 8
 
@@ -67,10 +67,10 @@ def test_every_value_of_a_small_space_is_tried_once(policy: Policy, trial_of: Ma
     space = SearchSpace({"a": Categorical((1, 2)), "b": Int(1, 3)})
     sweep, trials = Sweep("s", space, "m", Mode.MAX, 3), []
     for number in range(6):
-        config = policy.suggest(sweep, trials, rng(number))
+        config = policy.suggest(sweep, trials, rng(number)).config
         trials.append(trial_of(f"t{number}", config, [float(number)]))
     assert len({repr(t.config) for t in trials}) == 6
-    assert space.contains(policy.suggest(sweep, trials, rng()))  # nothing is left, and still an answer
+    assert space.contains(policy.suggest(sweep, trials, rng()).config)  # nothing is left, and still an answer
 
 
 def histories(space: SearchSpace, trial_of: Make) -> Mapping[str, Sequence[Trial]]:
@@ -109,7 +109,7 @@ def test_nothing_odd_stops_a_sweep(
     for name, trials in histories(space, trial_of).items():
         for max_step in (None, 3):
             sweep = Sweep(f"odd {name}", space, "m", mode, max_step)
-            assert space.contains(policy.suggest(sweep, trials, rng())), name
+            assert space.contains(policy.suggest(sweep, trials, rng()).config), name
             for trial in trials:
                 if len(trial.curve):
                     assert policy.decide(sweep, trials, trial).action in (Action.CONTINUE, Action.STOP), name

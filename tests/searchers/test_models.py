@@ -24,6 +24,7 @@ class Predictor:
     """In place of the Keras predictor, which takes seconds to learn: remembers which sweeps it was taught."""
 
     taught: list[tuple[str, list[str]]]
+    contest = None
 
     def __init__(self, *, seed: int = 0) -> None:
         self.seed, self.taught = seed, []

@@ -210,7 +210,7 @@ def test_misuse_gets_a_sentence(store, sweep):
             writer.start_attempt(name, CONFIG)
     writer.start_attempt("t", CONFIG)
     for step in (2**70, 1.5):
-        with pytest.raises(RecordError, match="whole number below 2"):
+        with pytest.raises(RecordError, match="whole number from 1 below 2"):
             writer.record("t", Measurement(step, 0.5))
     with pytest.raises(RecordError, match="must be a number, got 'high'"):
         writer.record("t", Measurement(1, "high"))
