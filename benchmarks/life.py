@@ -1,8 +1,8 @@
 """Question: does a team's twentieth sweep start better than its first one?
 
 Command: ``python -m benchmarks life --tasks lcbench --seeds 4``; it writes ``life.md``, ``.csv`` and ``.png`` beside
-the result files it makes them from, and `figures/life.png`, which the README shows, is such a picture. A life that was
-run is not run again.
+the result files it makes them from, and `figures/life.png`, which the README shows, is such a picture. Eight minutes on
+two cores; a life that was run is not run again.
 
 A team sweeps one task after another, all different, in an order drawn anew for each repetition. Every method has a
 store of its own that holds what its own sweeps have seen, with the curves as it has cut them, and nothing else:
@@ -13,6 +13,10 @@ store of its own that holds what its own sweeps have seen, with the curves as it
 ``portfolio+asha``  configurations that together were best on the past sweeps, the rest random; ASHA
 ``asha3``           random search with ASHA, which remembers nothing
 ==================  ==================================================================================
+
+Numbers to expect (regret after one full training; sweep 1, 4 to 6, 16 to 20): ``meta`` .29 .17 .12, ``portfolio+asha``
+.50 .36 .29, ``asha3`` .50 .30 .35, ``meta-blank`` .29 .27 .29; and the tenth sweep of ``meta`` is after 3.3 times fewer
+steps where its first ones were at their ends.
 """
 
 from __future__ import annotations
@@ -170,7 +174,7 @@ def draw(lives: Sequence[Lived], path: Path) -> None:
         panel.fill_between(sweeps, low, high, color=f"C{number}", alpha=0.15, linewidth=0)
         panel.plot(sweeps, [window.mean() for window in windows], color=f"C{number}", label=method)
     panel.set(xlabel="the team's sweep, each of another task", ylabel="normalised regret after one full training")
-    panel.set(ylim=(0, None), xlim=(1, sweeps[-1]))
+    panel.set(ylim=(0, None), xlim=(1, sweeps[-1]), xticks=[1, *range(5, len(sweeps) + 1, 5)])
     panel.legend(frameon=False, fontsize="small")
     save_figure(figure, path)
 

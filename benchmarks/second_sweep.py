@@ -9,18 +9,18 @@ left behind and once with an empty one; same seeds, same budget. Pairs are neigh
 3, and so on. The differences are paired, with 95 % bootstrap intervals over pairs and seeds. The store holds one sweep
 of 4 full trainings' worth of steps: the least help there can be.
 
-Numbers to expect (3 pairs × 5 seeds, 2½ minutes a family on one core; regret with the store minus without):
+Numbers to expect (3 pairs × 5 seeds, a minute a family on two cores; regret with the store minus without):
 
 ======================  ======================  ======================  ======================
 family                  @0.5                    @1                      @4
 ======================  ======================  ======================  ======================
-``synthetic-plain``     -.171 [-.273, -.067]    -.206 [-.319, -.077]    -.221 [-.322, -.120]
-``synthetic-crossing``  -.087 [-.147, -.017]    -.120 [-.185, -.030]    -.191 [-.289, -.061]
-``lcbench``             -.043 [-.160, +.145]    -.062 [-.159, +.053]    -.015 [-.111, +.068]
+``synthetic-plain``     -.147 [-.232, -.048]    -.181 [-.293, -.071]    -.116 [-.208, -.033]
+``synthetic-crossing``  -.051 [-.112, +.006]    -.056 [-.133, +.010]    -.106 [-.212, -.006]
+``lcbench``             +.007 [-.067, +.113]    -.008 [-.096, +.080]    +.029 [-.083, +.131]
 ======================  ======================  ======================  ======================
 
 So yes where the tasks of a family resemble each other, as the synthetic ones do by construction; one sweep of another
-LCBench task helps at the start only, and three pairs are too few to be sure of it.
+LCBench task makes no difference that three pairs could show.
 """
 
 from __future__ import annotations

@@ -104,6 +104,11 @@ def test_the_same_from_python() -> None:
         ("trials: 8", "trials: 0", "budget/trials: Input should be greater than or equal to 1, got 0"),
         ("trials: 8", "trials: true", "budget/trials: Input should be a valid integer, got True"),
         ("mode: max", "mode: maxi", "FILE:15: mode: Input should be 'min' or 'max', got 'maxi'"),
+        (
+            "mode: max\n",
+            "mode: max\nprune: never\n",
+            "FILE:16: prune: Input should be 'on', 'gated', 'shadow' or 'off'",
+        ),
         ("gpu: 0.25", "gpu: 1.5", "FILE:17: resources/gpu: shares are given below 1 only, got 1.5"),
         ("train.py:train", "train.train", "FILE:2: trainable: is 'file.py:function' (in Python also a function), got"),
         ("float: [1e-4, 1e-1]", "float: [0, 1]", "FILE:4: space/learning_rate: Float(log=True) needs lower > 0"),

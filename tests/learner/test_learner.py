@@ -100,6 +100,12 @@ def test_the_command_lists_and_rolls_back(store: Store, capsys: pytest.CaptureFi
     assert said("learn", str(store.path), "--once").strip() == "nothing is new"
     listed = json.loads(said("model", "list", str(store.path), "--json"))
     assert [(card["version"], card["learned"]) for card in listed] == [(second, {"second": 12}), (first, {"first": 12})]
+    shown = said("model", "show", str(store.path), second)
+    assert second in shown
+    assert "learned 12 trials of second" in shown
+    assert "not judged" in shown  # twelve trials are too few
+    with pytest.raises(StoreError, match="0 versions begin with"):
+        said("model", "show", str(store.path), "none")
     said("model", "rollback", str(store.path), first)
     assert newest_version(store) == first
     with pytest.raises(StoreError, match="keeps no model"):
