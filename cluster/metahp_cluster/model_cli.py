@@ -48,7 +48,7 @@ def list_versions(location: Location, as_json: AsJson = False) -> None:
         return
     table = Table(Column("version", no_wrap=True), "made", "sweeps learned", "network", box=None)
     for card in found:
-        table.add_row(card.version, _moment(card), str(len(card.learned)), _judged(card))
+        table.add_row(card.version, _moment(card), str(len(card.learned)), _verdict(card))
     Console().print(table if found else "no predictor was saved yet; metahp run and metahp learn save one")
 
 
@@ -79,15 +79,24 @@ def rollback(location: Location, version: Annotated[str, typer.Argument(help="Th
     print(f"{len(forgotten)} versions forgotten, {version} is the newest")
 
 
+def _verdict(card: Card) -> str:
+    """What came of the contest."""
+    contest = card.contest
+    if contest is None or contest.challenger is None:
+        return "not judged"
+    if contest.champion is None:
+        return "first"
+    return "better, used" if contest.challenger_wins else "worse, not used"
+
+
 def _judged(card: Card) -> str:
-    """The contest in words."""
+    """The same with its scores."""
     contest = card.contest
     if contest is None or contest.challenger is None:
         return "not judged: too few trials to hold some out"
-    if contest.champion is None:
-        return f"first, {contest.challenger:.3f} a held-out report in {contest.sweeps} sweeps"
-    kept = "better, used" if contest.challenger_wins else "worse, the one before is kept"
-    return f"{contest.champion:.3f} → {contest.challenger:.3f} a held-out report in {contest.sweeps} sweeps: {kept}"
+    before = "" if contest.champion is None else f"{contest.champion:.3f} → "
+    scores = f"{before}{contest.challenger:.3f} in log-likelihood a held-out report"
+    return f"{_verdict(card)}; {scores}, by {contest.sweeps} sweep{'s' if contest.sweeps > 1 else ''}"
 
 
 def _moment(card: Card) -> str:
