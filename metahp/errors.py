@@ -8,6 +8,7 @@
     ├── SweepSpecError        (ValueError)    a sweep file or a run() argument that cannot be right
     ├── ClusterError          (RuntimeError)  a cluster cannot be reached, or refuses
     └── StoreError            (RuntimeError)  the store cannot be read or written
+        ├── StoreMissingError                 there is none
         ├── StoreVersionError                 written by a newer MetaHP
         └── StoreConflictError                the same identity with other content
 
@@ -39,6 +40,10 @@ class ClusterError(MetaHPError, RuntimeError):
 
 class StoreError(MetaHPError, RuntimeError):
     """The store cannot be read or written."""
+
+
+class StoreMissingError(StoreError):
+    """There is no store at the place that was named."""
 
 
 class StoreVersionError(StoreError):

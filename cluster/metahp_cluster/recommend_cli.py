@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +13,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from metahp.errors import StoreMissingError
+from metahp.predictor import Predictor
 from metahp.recommend import Recommendation, Recommended
 from metahp.recommend import recommend as recommendation_from
+from metahp.shipped import shipped_predictor
+from metahp.starter import starter_sweeps
 from metahp.store import Store
+from metahp_cluster.quiet import noise_to
 from metahp_cluster.spec import Sweep, load_sweep
 from metahp_cluster.views import config_text
 
@@ -26,24 +33,39 @@ def recommend(
     count: Annotated[int, typer.Option(min=1, help="At most so many configurations.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Say which configurations past sweeps would begin with, and how they would end; nothing is trained."""
+    """Say which configurations past sweeps would begin with, and how they would end; nothing is trained.
+
+    Before the first sweep, that is the small networks that MetaHP ships with.
+    """
     sweep = load_sweep(sweep_file)
-    past = Store(store or sweep.store, create=False)
-    found = recommendation_from(
-        past, sweep.space, sweep.metric, sweep.mode, max_step=sweep.budget.epochs, task=sweep.task, count=count
-    )
+    with noise_to(Path(os.devnull), sys.stdout):  # TensorFlow's
+        past = _past(sweep, store)
+        found = recommendation_from(
+            past, sweep.space, sweep.metric, sweep.mode, max_step=sweep.budget.epochs, task=sweep.task, count=count
+        )
     if as_json:
         print(json.dumps(asdict(found)))
     else:
         _show(found, sweep, past)
 
 
-def _show(found: Recommendation, sweep: Sweep, past: Store) -> None:
+def _past(sweep: Sweep, named: str | None) -> Store | Predictor:
+    """The store; where none was named and none is there yet, what ships with MetaHP."""
+    try:
+        return Store(named or sweep.store, create=False)
+    except StoreMissingError:
+        if named is not None:
+            raise
+        return shipped_predictor()
+
+
+def _show(found: Recommendation, sweep: Sweep, past: Store | Predictor) -> None:
     console = Console(highlight=False)
     if found.configs:
         console.print(_table(found, sweep))
     if found.sources:
-        names = {own.sweep_id: own.name or own.sweep_id for own in past.sweeps()}
+        known = [*(own.sweep for own in starter_sweeps()), *(past.sweeps() if isinstance(past, Store) else ())]
+        names = {own.sweep_id: own.name or own.sweep_id for own in known}
         named = ", ".join(names.get(source, source) for source in found.sources[:_MOST_NAMED])
         more = f" and {len(found.sources) - _MOST_NAMED} more" if len(found.sources) > _MOST_NAMED else ""
         console.print(f"From {len(found.sources)} past sweeps: {named}{more}.")

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4
 
-from metahp.errors import StoreError, StoreVersionError
+from metahp.errors import StoreError, StoreMissingError, StoreVersionError
 from metahp.store.buckets import SCHEMES, BucketPlace
 from metahp.store.files import TEMPORARY, explained
 from metahp.store.places import LocalPlace, Place
@@ -95,7 +95,7 @@ def _refuse_others(place: Place, *, create: bool) -> None:
             "use a new or an empty directory"
         )
     if not create:
-        raise StoreError(f"there is no store at {place.location}; give the place that sweeps were recorded to")
+        raise StoreMissingError(f"there is no store at {place.location}; give the place that sweeps were recorded to")
 
 
 def _create(place: Place) -> None:

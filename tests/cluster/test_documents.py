@@ -10,7 +10,12 @@ from typer.main import get_command
 from metahp_cluster.cli import app
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *(ROOT / "cluster").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+DOCUMENTS = [
+    ROOT / "README.md",
+    *(ROOT / "cluster").rglob("*.md"),
+    *(ROOT / "examples").rglob("*.md"),
+    *(ROOT / "docs").rglob("*.md"),
+]
 FENCES = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 

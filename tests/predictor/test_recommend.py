@@ -12,6 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from metahp.errors import StoreMissingError
 from metahp.keras_predictor import KerasPredictor
 from metahp.prior_predictor import PriorPredictor
 from metahp.recommend import recommend
@@ -92,6 +93,25 @@ def store(toy_history: Sequence[SweepHistory], tmp_path_factory: pytest.TempPath
             max_step=sweep.max_step,
         )
     return store
+
+
+def test_before_the_first_sweep_the_shipped_history_speaks(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.yaml"
+    space = "  learning_rate: {float: [0.00001, 1.0], log: true}\n"
+    task = "task: {kind: image, examples: 300, classes: 10}\nstore: not-yet\n"
+    head, tail = SWEEP.replace("metric: score", "metric: val_accuracy").split("  learning_rate")
+    file.write_text(head + space + tail[tail.index("metric") :] + task, encoding="utf-8")
+    (tmp_path / "train.py").write_text("def train(config): ...\n", encoding="utf-8")
+    app = typer.Typer()
+    app.command()(command)
+    said = CliRunner().invoke(app, [str(file), "--json"])
+    assert said.exit_code == 0, said.output
+    rates = [each["config"]["learning_rate"] for each in json.loads(said.stdout)["configs"]]
+    assert 1e-3 < rates[0] < 0.2  # the shipped networks want about 0.01
+    assert not (tmp_path / "not-yet").exists()
+    assert "image/digits" in CliRunner().invoke(app, [str(file)]).output
+    with pytest.raises(StoreMissingError):
+        CliRunner().invoke(app, [str(file), "--store", str(tmp_path / "typo")], catch_exceptions=False)
 
 
 def test_the_command_shows_a_table_and_json(store: Store, tmp_path: Path) -> None:
