@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from metahp.features import full_step
-from metahp.types import Decision, Forecast, Sweep, Trial
+from metahp.types import Forecast, MadeDecision, Sweep, Trial
 
 _WINDOW = 20
 _CLAIMED = 0.8
@@ -25,10 +25,11 @@ class Gate:
         self._foretold: dict[str, Forecast] = {}
         self.is_open = True
 
-    def foretold(self, trial: Trial, decision: Decision) -> None:
-        """Keeps what was predicted of a trial in the first half of its training."""
-        if decision.forecast is not None and 2 * trial.curve.last_step <= decision.forecast.step:
-            self._foretold[trial.trial_id] = decision.forecast
+    def foretold(self, made: MadeDecision) -> None:
+        """Keeps what was predicted of a running trial in the first half of its training."""
+        forecast = made.decision.forecast
+        if forecast is not None and made.step > 0 and 2 * made.step <= forecast.step:
+            self._foretold[made.trial_id] = forecast
 
     def look_at(self, trials: Sequence[Trial], sweep: Sweep) -> None:
         """Opens or closes, by what has come of the trials."""

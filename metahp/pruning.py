@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -19,7 +19,7 @@ from metahp import halving
 from metahp.errors import RecordError
 from metahp.gate import Gate
 from metahp.policy import MAX_FALSE_PRUNES, Policy
-from metahp.types import Action, Decision, Sweep, Trial
+from metahp.types import Action, Decision, MadeDecision, Sweep, Trial
 
 AUDIT = 0.04
 
@@ -97,11 +97,16 @@ class Pruner:
         if self._pruning.mode is Prune.OFF:
             return Decision(Action.CONTINUE, "pruning is off")
         decision = policy.decide(sweep, trials, trial)
-        self._gate.foretold(trial, decision)
+        self._gate.foretold(MadeDecision(trial.trial_id, trial.curve.last_step, decision))
         self._gate.look_at(trials, sweep)
         if not self.is_open:
             decision = replace(halving.decide(sweep, trials, trial), forecast=decision.forecast)
         return self._carried_out(decision, trial) if decision.action is Action.STOP else decision
+
+    def recall(self, decisions: Iterable[MadeDecision]) -> None:
+        """Takes up what an earlier driver of the sweep has decided, so that the gate knows its forecasts."""
+        for made in decisions:
+            self._gate.foretold(made)
 
     def _carried_out(self, decision: Decision, trial: Trial) -> Decision:
         chance = self._pruning.propensity

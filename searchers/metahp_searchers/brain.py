@@ -154,6 +154,8 @@ class Brain:
             StoreError: the store cannot say.
         """
         self.catch_up()
+        if self.settings.store is not None:
+            self._pruner.recall(self.settings.store.decisions(self.sweep_id))
         if self.settings.seed is not None:
             begun = len(self._roster.trials) + len(self._roster.waiting)
             self._rng = np.random.default_rng([self.settings.seed, begun])

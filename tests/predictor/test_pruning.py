@@ -96,7 +96,7 @@ def outcomes(actual: float, count: int, first: int = 0) -> list[Trial]:
 def test_the_gate_closes_when_forecasts_fail_and_opens_when_they_hold_again() -> None:
     gate, forecast = Gate(), Decision(Action.CONTINUE, "", 0.5, 0.1, Forecast(10, 0.5, 0.1))
     for number in range(40):
-        gate.foretold(trial_at(number, [0.4]), forecast)
+        gate.foretold(MadeDecision(f"t{number}", 1, forecast))
     bad, good = outcomes(0.9, 6), outcomes(0.55, 30, first=6)
     gate.look_at(bad[:1], SWEEP)
     assert gate.is_open  # one miss proves nothing
@@ -112,7 +112,7 @@ def test_an_honest_predictor_keeps_the_gate_open() -> None:
         gate, trials = Gate(), []
         for number in range(20):
             forecast = Forecast(10, float(rng.normal()), 0.1)
-            gate.foretold(trial_at(number, [0.4]), Decision(Action.CONTINUE, forecast=forecast))
+            gate.foretold(MadeDecision(f"t{number}", 1, Decision(Action.CONTINUE, forecast=forecast)))
             trials.append(trial_at(number, [float(rng.normal(forecast.mean, 0.1))] * 10))
         gate.look_at(trials, SWEEP)
         closed += not gate.is_open
@@ -129,6 +129,9 @@ def test_behind_a_closed_gate_asha_decides() -> None:
     assert not pruner.is_open
     assert (good.action, bad.action) == (Action.CONTINUE, Action.STOP)
     assert "ASHA" in bad.reason
+    successor = Pruner(Pruning("gated", audit=0.0), 0)  # of a driver that died
+    successor.recall(MadeDecision(f"t{number}", 1, STOP.decision) for number in range(6))
+    assert "ASHA" in successor.decide(STOP, SWEEP, [*trials, best, worst], worst).reason  # type: ignore[arg-type]
     on = Pruner(Pruning("on", audit=0.0), 0)
     assert on.decide(STOP, SWEEP, [*trials, best], best).stops  # type: ignore[arg-type]
 
