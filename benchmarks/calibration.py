@@ -29,7 +29,7 @@ from benchmarks.cells import KEY
 from benchmarks.history import history_of, past_of
 from benchmarks.methods.random_search import RandomSearch
 from benchmarks.pictures import pyplot, save_figure
-from benchmarks.processes import in_processes, progress_bar
+from benchmarks.processes import with_progress
 from benchmarks.provenance import about_this_run, line_about
 from benchmarks.report import Rows, markdown, write_csv
 from benchmarks.simulator import simulate
@@ -61,12 +61,9 @@ def run_calibration(tasks: str, history: str, out: Path, *, jobs: int = 1) -> st
     """
     paths = {task.name: _path(out, history, task.name) for task in load_tasks(tasks)}
     todo = [name for name, path in paths.items() if not path.exists()]
-    with progress_bar() as progress:
-        bar = progress.add_task("tasks", total=len(todo))
-        for name, rows in in_processes(partial(predictions, history=history), todo, jobs):
-            paths[name].parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(rows.replace_schema_metadata({KEY: json.dumps(about_this_run())}), paths[name])
-            progress.advance(bar)
+    for name, rows in with_progress("tasks", partial(predictions, history=history), todo, jobs):
+        paths[name].parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(rows.replace_schema_metadata({KEY: json.dumps(about_this_run())}), paths[name])
     return _write({name: pq.read_table(path) for name, path in paths.items()}, history, out)
 
 

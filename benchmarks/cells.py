@@ -139,7 +139,7 @@ def read_outcome(path: Path) -> Outcome:
     return Outcome(
         cell=Cell(**about.pop("cell")),
         max_step=about.pop("max_step"),
-        regret=np.minimum.accumulate(reference.regret(columns["score"][reported])),
+        regret=reference.best_so_far(columns["score"][reported]),
         trainings_s=columns["time_s"][reported] / reference.training_s,
         overhead_s=columns["overhead_s"][reported],
         trials=len(about.pop("configs")),

@@ -9,7 +9,7 @@ store of its own that holds what its own sweeps have seen, with the curves as it
 
 ==================  ==================================================================================
 ``meta``            MetaHP: the predictor learns each sweep before the next one begins
-``meta-blank``      the same with an empty store each time: the predictor that ships, never trained again
+``meta-blank``      the same without a store: the prior over curves alone
 ``portfolio+asha``  configurations that together were best on the past sweeps, the rest random; ASHA
 ``asha3``           random search with ASHA, which remembers nothing
 ==================  ==================================================================================
@@ -31,14 +31,15 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.files import save_json
 from benchmarks.history import Past, history_of
 from benchmarks.methods.registry import METHODS, Setting
 from benchmarks.pictures import pyplot, save_figure
-from benchmarks.processes import in_processes, progress_bar
+from benchmarks.processes import with_progress
 from benchmarks.provenance import about_this_run, line_about
 from benchmarks.report import markdown, write_csv
 from benchmarks.simulator import simulate
-from benchmarks.statistics import band
+from benchmarks.statistics import band, standard_error
 from benchmarks.tasks import load_task, load_tasks
 from metahp.types import FloatArray
 
@@ -112,11 +113,8 @@ def run_lives(tasks: str, seeds: int, out: Path, *, trainings: float = 4.0, jobs
         for method in LIVES
     ]
     todo = [life for life in wanted if not (out / life.path).exists()]
-    with progress_bar() as progress:
-        bar = progress.add_task("lives", total=len(todo))
-        for lived in in_processes(live, todo, jobs):
-            _save(lived, out)
-            progress.advance(bar)
+    for lived in with_progress("lives", live, todo, jobs):
+        _save(lived, out)
     return _write([_load(life, out) for life in wanted], out)
 
 
@@ -131,8 +129,8 @@ def live(life: Life) -> Lived:
             steps = round(life.trainings * task.max_step)
             searcher, scheduler = method.build(Setting(task, past, seed))
             replay = simulate(task, searcher, scheduler, max_reports=steps, seed=seed)
-            regret = np.minimum.accumulate(task.reference.regret(np.array([e.score for e in replay.reports])))
-            regrets.append(_parts(regret, steps))
+            scores = np.array([event.score for event in replay.reports])
+            regrets.append(_parts(task.reference.best_so_far(scores), steps))
             if not blank:
                 past = Past((*past.sweeps, history_of(task, replay)), past.directory)
     return Lived(life, np.array(regrets), about_this_run())
@@ -200,17 +198,12 @@ def _sooner(lives: Sequence[Lived], method: str) -> str:
 
 
 def _with_error(values: FloatArray) -> str:
-    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-    return f"{values.mean():.3f} ± {error:.3f}"
+    return f"{values.mean():.3f} ± {standard_error(values):.3f}"
 
 
 def _save(lived: Lived, out: Path) -> None:
-    path = out / lived.life.path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
     content = {**asdict(lived.life), **lived.facts, "regret": lived.regret.round(6).tolist()}
-    temporary.write_text(json.dumps(content), encoding="utf-8")
-    temporary.replace(path)
+    save_json(out / lived.life.path, content)
 
 
 def _load(life: Life, out: Path) -> Lived:

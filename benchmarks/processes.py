@@ -42,6 +42,17 @@ def in_processes(work: Callable[[Argument], Result], arguments: Sequence[Argumen
             yield future.result()
 
 
+def with_progress(
+    what: str, work: Callable[[Argument], Result], arguments: Sequence[Argument], jobs: int
+) -> Iterator[Result]:
+    """`in_processes`, while a bar shows how many are done."""
+    with progress_bar() as progress:
+        bar = progress.add_task(what, total=len(arguments))
+        for result in in_processes(work, arguments, jobs):
+            yield result
+            progress.advance(bar)
+
+
 def progress_bar() -> Progress:
     """Done, to do, time."""
     return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

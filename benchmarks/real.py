@@ -27,6 +27,7 @@ from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
+from benchmarks.files import save_json
 from benchmarks.history import Past
 from benchmarks.methods.registry import Setting, method_named
 from benchmarks.processes import local_ray, progress_bar
@@ -236,12 +237,8 @@ def _regret_of(run: Run, reports: Sequence[Report]) -> list[float]:
 
 
 def _save(run: Run, reports: Sequence[Report], out: Path) -> None:
-    path = out / run.path
-    path.parent.mkdir(parents=True, exist_ok=True)
     about = {**asdict(run), **about_this_run(), "reports": [astuple(report) for report in reports]}
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(about), encoding="utf-8")
-    temporary.replace(path)
+    save_json(out / run.path, about)
 
 
 def _load(run: Run, out: Path) -> list[Report]:

@@ -35,10 +35,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.files import save_json
 from benchmarks.history import Past, history_of
 from benchmarks.methods.registry import METHODS, Setting
 from benchmarks.pictures import pyplot, save_figure
-from benchmarks.processes import in_processes, progress_bar
+from benchmarks.processes import with_progress
 from benchmarks.provenance import about_this_run, line_about
 from benchmarks.report import markdown, with_interval, write_csv
 from benchmarks.simulator import Replay, simulate
@@ -124,11 +125,8 @@ def run_second_sweep(
     if not wanted:
         raise ValueError(f"{tasks!r} holds no two tasks of one family; name a whole family, e.g. synthetic-plain")
     todo = [pair for pair in wanted if not (out / pair.path).exists()]
-    with progress_bar() as progress:
-        bar = progress.add_task("pairs", total=len(todo))
-        for comparison in in_processes(compare, todo, jobs):
-            _save(comparison, out)
-            progress.advance(bar)
+    for comparison in with_progress("pairs", compare, todo, jobs):
+        _save(comparison, out)
     return _write([_load(pair, out) for pair in wanted], out)
 
 
@@ -206,19 +204,14 @@ def _sweep(task: Task, past: Past, seed: int, trainings: float) -> Replay:
 
 def _regret(task: Task, replay: Replay, steps: int) -> FloatArray:
     """Of the best so far after each of so many steps; the last value stays where a sweep ended before."""
-    regret = np.minimum.accumulate(task.reference.regret(np.array([event.score for event in replay.reports])))
+    regret = task.reference.best_so_far(np.array([event.score for event in replay.reports]))
     return np.concatenate([regret, np.full(steps - len(regret), regret[-1])])
 
 
 def _save(comparison: Comparison, out: Path) -> None:
-    path = out / comparison.pair.path
-    path.parent.mkdir(parents=True, exist_ok=True)
     regrets = {name: getattr(comparison, name).round(6).tolist() for name in ("without", "with_store")}
     about = {**asdict(comparison.pair), "max_step": comparison.max_step, **comparison.facts}
-    text = json.dumps({**about, **regrets})
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    save_json(out / comparison.pair.path, {**about, **regrets})
 
 
 def _load(pair: Pair, out: Path) -> Comparison:

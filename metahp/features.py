@@ -12,7 +12,7 @@ level      score on the sweep's own scale: 0 where trials usually start, 1 the b
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -165,6 +165,19 @@ def fractions(steps: IntArray | FloatArray, full: int) -> FloatArray:
 def full_step(sweep: Sweep, trials: Sequence[Trial]) -> int:
     """Steps of a full training: as declared, or the longest training seen."""
     return sweep.max_step or max((trial.curve.last_step for trial in trials), default=0) or 1
+
+
+def passed(trial: Trial, following: Callable[[int], int]) -> int | None:
+    """The first of the steps 1, ``following(1)``, … that the last report reached and those before it did not.
+
+    Returns:
+        None if there is none, as between two of them.
+    """
+    *_, before, last = (0, 0, *trial.curve.steps)
+    step = 1
+    while step <= before:
+        step = following(step)
+    return step if step <= last else None
 
 
 def plausible(values: FloatArray) -> BoolArray:

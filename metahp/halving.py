@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from metahp.features import passed
 from metahp.types import Action, Decision, Sweep, Trial
 
 FACTOR = 3
@@ -21,7 +22,7 @@ def decide(sweep: Sweep, trials: Sequence[Trial], trial: Trial) -> Decision:
         trials: all its trials, among them ``trial``.
         trial: the one that reported last.
     """
-    rung = _rung(trial)
+    rung = passed(trial, lambda step: step * FACTOR)
     if rung is None:
         return Decision(Action.CONTINUE, "between two rungs")
     own = _score(trial, rung, sweep)
@@ -30,15 +31,6 @@ def decide(sweep: Sweep, trials: Sequence[Trial], trial: Trial) -> Decision:
     if len(scores) < FACTOR or own >= scores[place - 1]:
         return Decision(Action.CONTINUE, f"in the best third of {len(scores)} trials at step {rung}")
     return Decision(Action.STOP, f"not in the best third of {len(scores)} trials at step {rung} (ASHA)")
-
-
-def _rung(trial: Trial) -> int | None:
-    """The rung that the last report has passed, None if it has passed none."""
-    *_, before, last = (0, 0, *trial.curve.steps)
-    rung = 1
-    while rung <= before:
-        rung *= FACTOR
-    return rung if rung <= last else None
 
 
 def _score(trial: Trial, rung: int, sweep: Sweep) -> float:

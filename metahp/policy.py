@@ -20,7 +20,7 @@ from metahp.candidates import (
     random_configs,
     untried,
 )
-from metahp.features import believable, full_step
+from metahp.features import believable, full_step, passed
 from metahp.predictor import Experience, Experienced, Posterior, Predictor
 from metahp.types import (
     Action,
@@ -192,11 +192,7 @@ def _started(
 
 def is_checkpoint(trial: Trial) -> bool:
     """Whether the last report passed one of the steps 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, ... (a quarter apart)."""
-    *_, before, last = (0, 0, *trial.curve.steps)
-    step = 1
-    while step <= before:
-        step = max(step + 1, round(step * 1.26))
-    return step <= last
+    return passed(trial, lambda step: max(step + 1, round(step * 1.26))) is not None
 
 
 def best_score(trials: Sequence[Trial], sweep: Sweep) -> float:

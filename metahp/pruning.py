@@ -97,8 +97,9 @@ class Pruner:
         if self._pruning.mode is Prune.OFF:
             return Decision(Action.CONTINUE, "pruning is off")
         decision = policy.decide(sweep, trials, trial)
-        self._gate.foretold(MadeDecision(trial.trial_id, trial.curve.last_step, decision))
-        self._gate.look_at(trials, sweep)
+        if self._pruning.mode is Prune.GATED:
+            self._gate.foretold(MadeDecision(trial.trial_id, trial.curve.last_step, decision))
+            self._gate.look_at(trials, sweep)
         if not self.is_open:
             decision = replace(halving.decide(sweep, trials, trial), forecast=decision.forecast)
         return self._carried_out(decision, trial) if decision.action is Action.STOP else decision

@@ -71,6 +71,11 @@ class Reference:
             regret = (self.best - np.asarray(scores, np.float64)) / (self.best - self.start)
         return np.where(np.isfinite(regret), np.minimum(regret, 1.0), 1.0)
 
+    def best_so_far(self, scores: FloatArray) -> FloatArray:
+        """Regret ``(n,)`` of the best of a sweep's first 1, 2, … n reports."""
+        found: FloatArray = np.minimum.accumulate(self.regret(scores))
+        return found
+
 
 @dataclass(frozen=True)
 class Task:
