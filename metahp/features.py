@@ -30,6 +30,7 @@ FLOOR = -0.3
 SMALLEST_FRACTION = 1e-3
 POINTS_PER_CURVE = 12
 _LARGEST = 1e100  # no metric goes beyond, and squares stay finite
+_ASTRAY = 10.0
 _IMPLAUSIBLE = 1e9  # times the usual magnitude: 1e34 is a failure, a loss of 1e4 among losses of 1 is not
 
 
@@ -212,18 +213,25 @@ def _masked(trial: Trial, good: BoolArray) -> Trial:
 
 
 def scale_of(mode: Mode, trials: Sequence[Trial]) -> Scale | None:
-    """The scale on which the median first score is 0 and the best score 1; None where no two scores differ."""
+    """The scale on which the median first score is 0 and the best score 1; None where no two scores differ.
+
+    First scores that went astray do not count for more than ten times the distance from the best score to the better
+    quarter of the first ones: a loss of 1e6 among losses of 1 would leave nothing to tell the good ones apart by.
+    """
     signed = [mode.sign * trial.curve.values for trial in trials if len(trial.curve)]
     scores = np.concatenate([*signed, np.zeros(0)])
     scores = scores[np.isfinite(scores)]
     firsts = np.array([values[0] for values in signed if math.isfinite(values[0])])
     if not len(scores) or scores.max() == scores.min():
         return None
-    start = float(np.median(firsts if len(firsts) else scores))
-    spread = float(scores.max()) - start
-    if spread <= 1e-6 * (scores.max() - scores.min()):  # nothing ever got better than it started
-        spread = float(scores.max() - scores.min())
-    return Scale(mode.sign, start, spread)
+    best = float(scores.max())
+    better, start = np.quantile(firsts if len(firsts) else scores, [0.75, 0.5])
+    if better < best:
+        start = max(start, best - _ASTRAY * (best - better))
+    spread = best - start
+    if spread <= 1e-9 * abs(best):  # nothing ever got better than it started
+        spread = (best - float(np.median(scores))) or (best - float(scores.min()))
+    return Scale(mode.sign, float(start), float(spread))
 
 
 def _affordable(trials: Sequence[Trial], scale: Scale, most_rows: int) -> list[Trial]:

@@ -33,7 +33,18 @@ def test_no_scale_without_a_difference() -> None:
 def test_scores_that_only_fall_still_have_a_scale() -> None:
     scale = scale_of(Mode.MAX, [trial("a", 5.0, 1.0)])
     assert scale is not None
-    assert scale.spread == 4.0
+    assert scale.spread == 2.0
+
+
+def test_trials_that_went_astray_leave_the_good_ones_apart() -> None:
+    good = [trial(f"good {n}", 1.0, 0.5 + n / 100) for n in range(5)]
+    astray = [trial(f"astray {n}", 1e6, 1e8) for n in range(6)]
+    scale = scale_of(Mode.MIN, [*good, *astray])
+    assert scale is not None
+    levels = scale.levels(np.array([0.5, 0.54, 1.0, 1e6]))
+    assert levels[0] == 1.0
+    assert levels[0] - levels[2] > 0.05
+    assert levels[3] == FLOOR
 
 
 @pytest.mark.parametrize("jump", [1e30, -1e30, math.inf, math.nan])
