@@ -41,7 +41,8 @@ _FEW_TO_COMPARE = 3
 _LEAST_STARTS = 4
 _DRAWS = 8  # to find one that was not tried before, in a small space
 _STALE_SHARE = 0.25  # reports per trial that a posterior may lack
-_BELOW = 2.0  # of trials with predicted chances below p, about p / 2 would have won; see docs/model_card.md
+_BELOW = 4.0  # of trials with predicted chances below p, about p / 4 would have won; see docs/model_card.md
+_BLIND_BELOW = 2.0  # the same where there is no history
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +128,8 @@ class Policy:
         steps = [max(trial.curve.last_step + 1, full // 2), full]
         prediction = self._posterior(sweep, trials).predict([trial] * 2, steps)
         chance = float(prediction.probability_better(score, sweep.mode).max())
-        threshold = _BELOW * self.max_false_prunes
+        below = _BLIND_BELOW if self._experience(sweep) is None else _BELOW
+        threshold = below * self.max_false_prunes
         action = Action.STOP if chance < threshold else Action.CONTINUE
         forecast = Forecast(full, float(prediction.mean[-1]), float(prediction.std[-1]))
         return Decision(action, f"chance to beat {score:.4g} is {chance:.0%}", chance, threshold, forecast)

@@ -17,7 +17,23 @@ from metahp.features import BoolArray, Points
 from metahp.space import SearchSpace
 from metahp.types import FloatArray
 
-_ALIASES = {"lr": "learning_rate", "wd": "weight_decay", "bs": "batch_size", "batchsize": "batch_size"}
+_SYNONYMS = {
+    "activation": "act activation_function activation_fn nonlinearity",
+    "batch_size": "bs batch batchsize minibatch_size train_batch_size",
+    "beta_1": "beta1 adam_beta1 adam_beta_1",
+    "beta_2": "beta2 adam_beta2 adam_beta_2",
+    "dropout": "drop drop_rate dropout_p dropout_prob dropout_rate max_dropout p_dropout",
+    "embedding": "emb_dim embed_dim embedding_dim embedding_size",
+    "epsilon": "adam_eps adam_epsilon eps",
+    "filters": "channels n_filters num_channels num_filters",
+    "layers": "hidden_layers n_hidden_layers n_layers num_hidden_layers num_layers number_of_layers",
+    "learning_rate": "base_lr init_lr initial_learning_rate initial_lr learningrate lr lr_init max_lr peak_lr step_size",
+    "momentum": "sgd_momentum",
+    "optimizer": "opt optim optimiser",
+    "units": "hidden_dim hidden_size hidden_units max_units n_neurons n_units neurons num_units width",
+    "weight_decay": "wd weightdecay",
+}
+_ALIASES = {alias: name for name, aliases in _SYNONYMS.items() for alias in aliases.split()}
 
 
 @lru_cache(maxsize=256)

@@ -110,7 +110,7 @@ def test_ambiguous_names_keep_their_path() -> None:
 
 
 def test_only_choices_without_order_are_choices() -> None:
-    assert {labels(OTHER)[column] for column in np.flatnonzero(is_choice(OTHER))} == {"act"}
+    assert {labels(OTHER)[column] for column in np.flatnonzero(is_choice(OTHER))} == {"activation"}
 
 
 def test_translation_goes_by_value_and_keeps_distances_beyond_the_range() -> None:
