@@ -30,7 +30,7 @@ test: install ## the whole test suite
 test-fast: install ## the tests that need no Ray and few seconds
 	$(BIN)/python -m pytest -m "not ray and not slow"
 
-chaos: install ## kill -9, power cuts (as root) and damage by the hundred; about a quarter of an hour
+chaos: install ## kill -9, power cuts (as root) and damage by the hundred; half an hour or more
 	PYTHONPATH=. $(BIN)/python tests/store/storm.py --kills 1000
 	PYTHONPATH=.:searchers $(BIN)/python tests/store/driver_kills.py --kills 20
 	if [ "$$(id -u)" = 0 ]; then PYTHONPATH=. $(BIN)/python tests/store/power.py --images 20; else echo "power cuts need root: skipped"; fi
