@@ -57,7 +57,7 @@ def proposals(
 ) -> list[Config]:
     """What to choose from: the best of the past, random ones, neighbours of this sweep's best; none tried before."""
     tried = [trial.config for trial in trials]
-    from_past = best_of(past, space, tried) if past else []
+    from_past = list(past.best_configs())[:_FROM_THE_PAST] if past else []
     near = neighbours(space, leaders(trials, mode), rng)
     return untried([*from_past, *random_configs(space, RANDOM, rng), *near], space, tried)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ FLOOR = -0.3
 
 SMALLEST_FRACTION = 1e-3
 POINTS_PER_CURVE = 12
+_MOST_ENCODED = 20_000
 _LARGEST = 1e100  # no metric goes beyond, and squares stay finite
 _ASTRAY = 10.0
 _IMPLAUSIBLE = 1e9  # times the usual magnitude: 1e34 is a failure, a loss of 1e4 among losses of 1 is not
@@ -109,7 +111,41 @@ class Observations:
 
 
 def encode(space: SearchSpace, configs: Sequence[Config]) -> Points:
-    """Configurations as points; one that is not legal in ``space`` counts as unknown in every hyperparameter."""
+    """Configurations as points; one that is not legal in ``space`` counts as unknown in every hyperparameter.
+
+    Those of a running sweep are asked for again and again, so what was encoded is remembered.
+    """
+    if not configs:
+        return Points(space, np.zeros((0, space.dimension)), np.zeros((0, space.dimension), bool))
+    known = _encoded(space)
+    names = [repr(config) for config in configs]
+    found = {name: row for name in names if (row := known.get(name)) is not None}
+    fresh = {name: config for name, config in zip(names, configs, strict=True) if name not in found}
+    if fresh:
+        points = _encode_all(space, list(fresh.values()))
+        rows = dict(zip(fresh, zip(points.units, points.active, strict=True), strict=True))
+        _remember(known, rows)
+        found |= rows
+    units, active = zip(*(found[name] for name in names), strict=True)
+    return Points(space, np.stack(units), np.stack(active))
+
+
+_Row = tuple[FloatArray, BoolArray]
+
+
+@lru_cache(maxsize=4)
+def _encoded(space: SearchSpace) -> dict[str, _Row]:
+    """What `encode` has made of configurations, by what they look like."""
+    return {}
+
+
+def _remember(known: dict[str, _Row], fresh: dict[str, _Row]) -> None:
+    if len(known) > _MOST_ENCODED:
+        known.clear()
+    known.update(fresh)
+
+
+def _encode_all(space: SearchSpace, configs: Sequence[Config]) -> Points:
     try:
         return Points(space, *space.encode(configs))
     except SearchSpaceError:
@@ -154,6 +190,8 @@ def thin(steps: IntArray, most: int) -> IntArray:
     """Indices of at most ``most`` of the steps: the last one, and others spread evenly over the logarithm."""
     if len(steps) <= most:
         return np.arange(len(steps))
+    if most == 1:
+        return np.array([len(steps) - 1])
     wanted = np.geomspace(steps[0], steps[-1], most + 1)[1:]
     return np.unique(np.clip(np.searchsorted(steps, wanted * (1 + 1e-9), side="right") - 1, 0, len(steps) - 1))
 

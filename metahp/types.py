@@ -20,6 +20,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from itertools import pairwise
 from statistics import NormalDist
 from typing import Any
@@ -85,9 +86,12 @@ class Measurement:
             raise RecordError(f"Measurement.step counts from 1, got {self.step}; report the number of finished steps")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LearningCurve:
-    """The measurements of one trial, ``step`` strictly increasing (gaps are allowed)."""
+    """The measurements of one trial, ``step`` strictly increasing (gaps are allowed).
+
+    A sweep's curves are looked at again at every report of any trial, so the arrays are made once; they are read-only.
+    """
 
     measurements: tuple[Measurement, ...] = ()
 
@@ -111,20 +115,20 @@ class LearningCurve:
     def __len__(self) -> int:
         return len(self.measurements)
 
-    @property
+    @cached_property
     def steps(self) -> IntArray:
         """Shape ``(n,)``, int64."""
-        return np.array([m.step for m in self.measurements], dtype=np.int64)
+        return _fixed(np.array([m.step for m in self.measurements], dtype=np.int64))
 
-    @property
+    @cached_property
     def values(self) -> FloatArray:
         """Shape ``(n,)``, float64; NaN and ±inf kept."""
-        return np.array([m.value for m in self.measurements], dtype=np.float64)
+        return _fixed(np.array([m.value for m in self.measurements], dtype=np.float64))
 
-    @property
+    @cached_property
     def elapsed_s(self) -> FloatArray:
         """Shape ``(n,)``, float64; NaN where unknown."""
-        return np.array([m.elapsed_s for m in self.measurements], dtype=np.float64)
+        return _fixed(np.array([m.elapsed_s for m in self.measurements], dtype=np.float64))
 
     @property
     def last_step(self) -> int:
@@ -133,8 +137,12 @@ class LearningCurve:
 
     def best(self, mode: Mode) -> float | None:
         """The best finite value, or None where there is none."""
+        return self._best[mode]
+
+    @cached_property
+    def _best(self) -> dict[Mode, float | None]:
         finite = [m.value for m in self.measurements if math.isfinite(m.value)]
-        return (max if mode is Mode.MAX else min)(finite, default=None)
+        return {Mode.MIN: min(finite, default=None), Mode.MAX: max(finite, default=None)}
 
     def until(self, step: int) -> LearningCurve:
         """The measurements up to and including ``step``."""
@@ -341,6 +349,11 @@ class MadeDecision:
     step: int
     decision: Decision
     model_version: str | None = None
+
+
+def _fixed(array: NDArray[Any]) -> NDArray[Any]:
+    array.setflags(write=False)
+    return array
 
 
 def incumbent(trials: Sequence[Trial], mode: Mode) -> Trial | None:
