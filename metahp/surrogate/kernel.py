@@ -33,8 +33,7 @@ class Spread:
 
     The fields are floats, or tensors while they are learned; see the module's table. ``sweep_std`` is how far whole
     sweeps lie off, ``noise_std`` how far a report lies off its curve, ``memory`` the distance of two logarithms of
-    the fraction beyond which the forgetting parts know little of each other. ``early_std`` is how far the beginning of a
-    trial lies off what the rest of it will be like; it is not learned, since pruned histories consist of beginnings.
+    the fraction beyond which the forgetting parts know little of each other.
     """
 
     config_std: Any
@@ -44,7 +43,6 @@ class Spread:
     sweep_std: Any
     noise_std: Any
     memory: Any
-    early_std: Any = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +71,6 @@ def time_bases(xp: Any, fraction: Any) -> Any:
     power = (fraction**-0.35 - 1.0) / 3.0
     slow, fast = xp.exp(-17.0 * fraction), xp.exp(-60.0 * fraction)
     return xp.stack([xp.ones_like(fraction), power, slow, fast], axis=-1)
-
-
-def beginning(xp: Any, fraction: Any) -> Any:
-    """How much of the deviation of a trial's beginning is left, shape ``(n,)``: half at 1/25, none from 1/5 on."""
-    return xp.exp(-17.0 * fraction)
 
 
 def fade(xp: Any, log_left: Any, log_right: Any, memory: Any) -> Any:

@@ -27,7 +27,7 @@ _SYNONYMS = {
     "epsilon": "adam_eps adam_epsilon eps",
     "filters": "channels n_filters num_channels num_filters",
     "layers": "hidden_layers n_hidden_layers n_layers num_hidden_layers num_layers number_of_layers",
-    "learning_rate": "base_lr init_lr initial_learning_rate initial_lr learningrate lr lr_init max_lr peak_lr step_size",
+    "learning_rate": "base_lr init_lr initial_learning_rate initial_lr learningrate lr lr_init max_lr peak_lr",
     "momentum": "sgd_momentum",
     "optimizer": "opt optim optimiser",
     "units": "hidden_dim hidden_size hidden_units max_units n_neurons n_units neurons num_units width",

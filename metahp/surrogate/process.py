@@ -24,7 +24,6 @@ import numpy as np
 from metahp.features import Points
 from metahp.surrogate.kernel import (
     Spread,
-    beginning,
     choice_distance,
     fade,
     located,
@@ -121,17 +120,15 @@ def covariance(belief: Belief, left: Rows, right: Rows) -> FloatArray:
     total = left.prior[:, 1:] @ right.prior[:, 1:].T + spread.sweep_std**2
     total += spread.config_std**2 * alike * mixed(spread.config_share, faded)
     same = left.trial[:, None] == right.trial[None, :]
-    early = np.outer(beginning(np, left.fraction), beginning(np, right.fraction))
-    own = spread.trial_std**2 * mixed(spread.trial_share, faded) + spread.early_std**2 * early
-    return total + np.where(same, own, 0.0)
+    total += np.where(same, spread.trial_std**2 * mixed(spread.trial_share, faded), 0.0)
+    return total
 
 
 def variance(belief: Belief, rows: Rows) -> FloatArray:
     """The diagonal ``(n,)`` of `covariance`, with noise."""
     spread = belief.spread
     own = spread.config_std**2 + spread.trial_std**2 + spread.sweep_std**2 + spread.noise_std**2
-    early = np.square(spread.early_std * beginning(np, rows.fraction))
-    return own + early + np.square(rows.prior[:, 1:]).sum(1)
+    return own + np.square(rows.prior[:, 1:]).sum(1)
 
 
 def similarity(left: Points, right: Points, lengths: FloatArray) -> FloatArray:
