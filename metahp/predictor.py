@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self, runtime_checkable
 
+import numpy as np
+
 from metahp.types import Config, FloatArray, Prediction, Sweep, SweepHistory, Trial
 
 
@@ -28,6 +30,20 @@ class Posterior(Protocol):
 
         Returns:
             n independent distributions in the metric's own unit and direction, in the order of ``trials``.
+        """
+        ...
+
+    def draw(self, trials: Sequence[Trial], steps: Sequence[int], count: int, rng: np.random.Generator) -> FloatArray:
+        """What the trials may come to at their steps, drawn together, so that what they share is shared.
+
+        Args:
+            trials: as for `predict`.
+            steps: likewise.
+            count: how many draws.
+            rng: decides them.
+
+        Returns:
+            Shape ``(count, n)``, in the metric's own unit.
         """
         ...
 
@@ -96,6 +112,11 @@ class Experience(Protocol):
     @property
     def knows_metric(self) -> bool:
         """Whether one of them measured the new one's metric, in its direction."""
+        ...
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Between which values the metric must lie, as far as past sweeps tell; infinite where they do not."""
         ...
 
     @property

@@ -39,7 +39,7 @@ def recommend(
     """
     sweep = load_sweep(sweep_file)
     with noise_to(Path(os.devnull), sys.stdout):  # TensorFlow's
-        past = _past(sweep, store)
+        past = past_for(sweep, store)
         found = recommendation_from(
             past, sweep.space, sweep.metric, sweep.mode, max_step=sweep.budget.epochs, task=sweep.task, count=count
         )
@@ -49,7 +49,7 @@ def recommend(
         _show(found, sweep, past)
 
 
-def _past(sweep: Sweep, named: str | None) -> Store | Predictor:
+def past_for(sweep: Sweep, named: str | None) -> Store | Predictor:
     """The store; where none was named and none is there yet, what ships with MetaHP."""
     try:
         return Store(named or sweep.store, create=False)

@@ -18,6 +18,7 @@ from metahp.store.catalog import Catalog
 from metahp.store.cursor import Cursor
 from metahp.store.curves import EVENT_COLUMNS, RESULT_COLUMNS, TrialBook
 from metahp.store.export import Exported
+from metahp.store.forecasts import ForecastBook
 from metahp.store.importing import ImportReport, check_trials, completed, identity_of, record_trials, space_of
 from metahp.store.redaction import redact_space
 from metahp.store.schema import TABLES, Table
@@ -181,6 +182,11 @@ class Store:
         """The published decisions of a sweep, in the order in which each driver made them."""
         table, spools = self._tables["decisions"], self._catalog.spools().get(sweep_id, [])
         return [rows.decision_of(row) for s in spools for batch in table.read(s) for row in batch.to_pylist()]
+
+    @property
+    def forecasts(self) -> ForecastBook:
+        """What was expected of whole sweeps."""
+        return ForecastBook(self._place)
 
     def scan(
         self, table: Table = "results", columns: Sequence[str] | None = None, filter: pc.Expression | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,7 +40,20 @@ class PastExperience:
     @property
     def knows_metric(self) -> bool:
         """Whether a past sweep measured the same thing."""
-        return any(task.metric == self.sweep.metric and task.mode is self.sweep.mode for task in self.tasks)
+        return bool(self._same_metric)
+
+    @property
+    def _same_metric(self) -> list[Task]:
+        return [task for task in self.tasks if task.metric == self.sweep.metric and task.mode is self.sweep.mode]
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """0 and 1 for what was never beyond, 0 and infinity for what was never negative, else none."""
+        values = np.concatenate(
+            [np.zeros(0), *(task.scale.values(task.observations.level) for task in self._same_metric)]
+        )
+        low = 0.0 if len(values) and values.min() >= 0.0 else -math.inf
+        return low, 1.0 if low == 0.0 and values.max() <= 1.0 else math.inf
 
     @property
     def weights(self) -> FloatArray:

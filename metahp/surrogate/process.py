@@ -193,6 +193,20 @@ class Process:
         mean = means @ weight
         return mean, variances @ weight + np.square(means - mean[:, None]) @ weight
 
+    def draw(self, rows: Rows, count: int, rng: np.random.Generator) -> FloatArray:
+        """Joint draws ``(count, m)`` of the provisional levels, noise included."""
+        cross = self.whitener @ covariance(self.belief, self.rows, rows)
+        seen, prior, one = self._white
+        spread, weight, offset, precision = self._spreads
+        noise = self.belief.spread.noise_std**2 * np.eye(len(rows))
+        factor = np.linalg.cholesky(covariance(self.belief, rows, rows) + noise - cross.T @ cross)
+        unexplained = 1.0 - cross.T @ one
+        chosen = rng.choice(len(spread), count, p=weight)
+        scale = spread[chosen, None]
+        mean = cross.T @ seen + scale * (rows.prior[:, 0] - cross.T @ prior) + offset[chosen, None] * unexplained
+        shift = rng.standard_normal((count, 1)) / np.sqrt(precision[chosen, None])
+        return mean + scale * (rng.standard_normal((count, len(rows))) @ factor.T + shift * unexplained)
+
     @cached_property
     def _white(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Whitened ``v``, ``g`` and ones."""

@@ -57,6 +57,13 @@ class SweepPosterior:
         mean, variance = informed.process.predict(informed._queries(trials, steps))
         return Prediction(informed.scale.values(mean), np.sqrt(variance) * informed.scale.spread)
 
+    def draw(self, trials: Sequence[Trial], steps: Sequence[int], count: int, rng: np.random.Generator) -> FloatArray:
+        """What they may jointly come to; see `metahp.predictor.Posterior`."""
+        if not trials:
+            return np.zeros((count, 0))
+        informed = self._knowing(trials)
+        return informed.scale.values(informed.process.draw(informed._queries(trials, steps), count, rng))
+
     def _queries(self, trials: Sequence[Trial], steps: Sequence[int]) -> Rows:
         configs = {id(trial.config): trial.config for trial in trials}
         place = {key: index for index, key in enumerate(configs)}
