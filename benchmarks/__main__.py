@@ -13,6 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import typer
 
 from benchmarks.calibration import run_calibration
+from benchmarks.certify import run_certify
 from benchmarks.history import HISTORIES
 from benchmarks.life import run_lives
 from benchmarks.methods.registry import METHODS
@@ -110,6 +111,20 @@ def calibration(
     """Are the predictions of a trial's last score honest?"""
     try:
         typer.echo(run_calibration(tasks, history, out, jobs=jobs))
+    except (ValueError, TaskDataMissingError) as problem:
+        raise typer.BadParameter(str(problem)) from problem
+
+
+@app.command()
+def certify(
+    tasks: Annotated[str, typer.Option(help="Families or single tasks, separated by commas.")] = "lcbench,taskset",
+    seeds: Annotated[int, typer.Option(min=1, help="Sweeps of each task.")] = 2,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    out: Out = Path("results"),
+) -> None:
+    """Does a certified threshold keep its word, and what does it cost?"""
+    try:
+        typer.echo(run_certify(tasks, seeds, out, jobs=jobs))
     except (ValueError, TaskDataMissingError) as problem:
         raise typer.BadParameter(str(problem)) from problem
 

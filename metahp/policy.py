@@ -52,6 +52,8 @@ class Policy:
     Attributes:
         predictor: says how trials end.
         max_false_prunes: share of the stopped trials that may turn out to have been winners.
+        threshold: trials whose chance to beat the incumbent is smaller are stopped; None for what ``max_false_prunes``
+            has usually come to, see `metahp.certificate` for one that is promised.
         horizon: the fraction of a full training at which new configurations compete.
         starts: at most so many first trials come from the portfolio of past sweeps: one for each of them, but four at
             least. Where there are four, they are configurations that a past sweep has tried: on TaskSet that is better
@@ -64,6 +66,7 @@ class Policy:
 
     predictor: Predictor
     max_false_prunes: float = MAX_FALSE_PRUNES
+    threshold: float | None = None
     horizon: float = 0.5
     starts: int = 12
     blind_starts: int = _LEAST_STARTS
@@ -128,11 +131,13 @@ class Policy:
         steps = [max(trial.curve.last_step + 1, full // 2), full]
         prediction = self._posterior(sweep, trials).predict([trial] * 2, steps)
         chance = float(prediction.probability_better(score, sweep.mode).max())
-        below = _BLIND_BELOW if self._experience(sweep) is None else _BELOW
-        threshold = below * self.max_false_prunes
+        threshold = self._usual_threshold(sweep) if self.threshold is None else self.threshold
         action = Action.STOP if chance < threshold else Action.CONTINUE
         forecast = Forecast(full, float(prediction.mean[-1]), float(prediction.std[-1]))
         return Decision(action, f"chance to beat {score:.4g} is {chance:.0%}", chance, threshold, forecast)
+
+    def _usual_threshold(self, sweep: Sweep) -> float:
+        return (_BLIND_BELOW if self._experience(sweep) is None else _BELOW) * self.max_false_prunes
 
     def _most_promising(self, sweep: Sweep, trials: Sequence[Trial], candidates: Sequence[Config]) -> Proposal:
         """Largest expected improvement, taking it that running trials will do as predicted."""

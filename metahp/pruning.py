@@ -47,6 +47,8 @@ class Pruning:
             0 stops none.
         audit: share of the trials to be stopped that run on all the same, so that ``metahp audit`` can say how many
             winners are lost; 0 for none.
+        guarantee: with which confidence ``max_false_prunes`` is to be kept, by the store's own evidence; where that is
+            too thin, fewer trials are stopped. None to take it as an aim. See `metahp.certificate`.
 
     Raises:
         RecordError: an unknown mode, or a share that is none.
@@ -55,6 +57,7 @@ class Pruning:
     mode: Prune | str = Prune.GATED
     max_false_prunes: float = MAX_FALSE_PRUNES
     audit: float = AUDIT
+    guarantee: float | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -65,6 +68,8 @@ class Pruning:
             raise RecordError(f"max_false_prunes is a share from 0 (never stop) below 1, got {self.max_false_prunes}")
         if not 0.0 <= self.audit < 1.0:
             raise RecordError(f"audit is a share from 0 (no audit) below 1, got {self.audit}")
+        if self.guarantee is not None and not 0.0 < self.guarantee < 1.0:
+            raise RecordError(f"guarantee is a confidence between 0 and 1, e.g. 0.9, got {self.guarantee}")
 
     @property
     def propensity(self) -> float:
@@ -101,8 +106,13 @@ class Pruner:
             self._gate.foretold(MadeDecision(trial.trial_id, trial.curve.last_step, decision))
             self._gate.look_at(trials, sweep)
         if not self.is_open:
-            decision = replace(halving.decide(sweep, trials, trial), forecast=decision.forecast)
+            decision = replace(self._without_model(sweep, trials, trial), forecast=decision.forecast)
         return self._carried_out(decision, trial) if decision.action is Action.STOP else decision
+
+    def _without_model(self, sweep: Sweep, trials: Sequence[Trial], trial: Trial) -> Decision:
+        if self._pruning.guarantee is not None:
+            return Decision(Action.CONTINUE, "predictions fail, and nothing else was guaranteed")
+        return halving.decide(sweep, trials, trial)
 
     def recall(self, decisions: Iterable[MadeDecision]) -> None:
         """Takes up what an earlier driver of the sweep has decided, so that the gate knows its forecasts."""

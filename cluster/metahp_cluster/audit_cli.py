@@ -10,9 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from metahp.audit import Audit, audit_of_store
+from metahp.audit import Audit
 from metahp.audit import audit as audit_of
+from metahp.certificate import certificate, evidence_of
+from metahp.policy import MAX_FALSE_PRUNES
 from metahp.store import Store
+
+CONFIDENCE = 0.9
 
 
 def audit(
@@ -22,8 +26,15 @@ def audit(
 ) -> None:
     """Say how often stopping trials was right: some run on all the same, so that this is known."""
     store = Store(location, create=False)
-    found = audit_of_store(store) if sweep_id is None else audit_of(store.history(sweep_id), store.decisions(sweep_id))
-    print(json.dumps(as_data(found)) if as_json else "\n".join(told(found)))
+    histories = store.curves() if sweep_id is None else [store.history(sweep_id)]
+    made = [(history, store.decisions(history.sweep.sweep_id)) for history in histories]
+    found = sum((audit_of(history, decisions) for history, decisions in made), Audit())
+    evidence = [each for history, decisions in made for each in evidence_of(history, decisions)]
+    promise = certificate(evidence, MAX_FALSE_PRUNES, CONFIDENCE)
+    if as_json:
+        print(json.dumps(as_data(found) | {"certificate": asdict(promise)}))
+    else:
+        print("\n".join([*told(found), str(promise)]))
 
 
 def told(found: Audit) -> Iterator[str]:

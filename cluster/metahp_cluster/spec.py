@@ -114,6 +114,8 @@ class Sweep(_Spec):
         prune: whether MetaHP stops trials: ``on``, ``gated``, ``shadow`` or ``off``, see `metahp.pruning`.
         max_false_prunes: share of the trials that it stops that may turn out to have been winners; 0 stops none.
         audit: share of the trials to be stopped that run on, so that ``metahp audit`` can say whether it was right.
+        guarantee: with which confidence ``max_false_prunes`` is kept, e.g. 0.9, by the store's own evidence; where
+            that is too thin, fewer trials are stopped. None to take it as an aim.
         learn: whether the predictor goes on learning from the store while the sweep runs.
     """
 
@@ -132,6 +134,7 @@ class Sweep(_Spec):
     prune: Prune = Prune.GATED
     max_false_prunes: Annotated[float, Field(strict=True, ge=0, lt=1)] = MAX_FALSE_PRUNES
     audit: Annotated[float, Field(strict=True, ge=0, lt=1)] = AUDIT
+    guarantee: Annotated[float, Field(strict=True, gt=0, lt=1)] | None = None
     learn: Annotated[bool, Field(strict=True)] = True
 
 

@@ -115,7 +115,7 @@ def make_search(sweep: Sweep, store: Store, sweep_id: str) -> MetaSearch:
         time_attr=STEP,
         seed=sweep.seed,
         name=sweep.name,
-        pruning=Pruning(sweep.prune, sweep.max_false_prunes, sweep.audit),
+        pruning=Pruning(sweep.prune, sweep.max_false_prunes, sweep.audit, sweep.guarantee),
         sweep_id=sweep_id,
     )
 

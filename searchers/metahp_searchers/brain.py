@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from metahp.errors import RecordError, SearchSpaceError
+from metahp.certificate import certificate, evidence_of_store
+from metahp.errors import MetaHPError, RecordError, SearchSpaceError
 from metahp.models import load_or_fit
 from metahp.policy import Policy
 from metahp.predictor import Predictor
@@ -223,7 +224,8 @@ class Brain:
 
     def _ready_policy(self) -> Policy:
         if self._policy is None:
-            self._policy = Policy(self._predictor(), self.settings.pruning.max_false_prunes)
+            pruning = self.settings.pruning
+            self._policy = Policy(self._predictor(), pruning.max_false_prunes, self._certified(pruning))
             if self.settings.store is not None and self.sweep is not None:
                 self._refresher = Refresher(self.settings.store, self.sweep)
         elif self._refresher is not None and (newer := self._refresher.newer()) is not None:
@@ -237,6 +239,19 @@ class Brain:
         except Exception:  # whatever training does, the sweep goes on
             self._say_once("no predictor came out of the store; learning within this sweep alone", trace=True)
         return PriorPredictor()
+
+    def _certified(self, pruning: Pruning) -> float | None:
+        """The threshold that the store vouches for, if that was asked for."""
+        if pruning.guarantee is None or not pruning.max_false_prunes:
+            return None
+        try:
+            evidence = evidence_of_store(self.settings.store) if self.settings.store is not None else []
+        except MetaHPError as problem:
+            _log.warning("nothing can be learned from the store about how often stopping was right: %s", problem)
+            evidence = []
+        found = certificate(evidence, pruning.max_false_prunes, pruning.guarantee)
+        self._say_once(str(found))
+        return found.threshold
 
     # What the scheduler asks
 
