@@ -95,8 +95,8 @@ def run_certify(tasks: str, seeds: int, out: Path, *, jobs: int = 1) -> str:
     trials = [_shadow(each) for path in paths.values() for each in json.loads(path.read_text())["trials"]]
     rows = table(trials)
     text = (
-        f"## Certified thresholds\n\n{len(paths)} tasks × {seeds} sweeps of {TRIALS} trials; {SPLITS} times, half of the "
-        f"tasks give the evidence and the others are swept; `max_false_prunes` {MAX_FALSE_PRUNES:g}, confidence "
+        f"## Certified thresholds\n\n{len(paths)} tasks × {seeds} sweeps of {TRIALS} trials; {SPLITS} times, half "
+        f"of the tasks give the evidence and the others are swept; `max_false_prunes` {MAX_FALSE_PRUNES:g}, confidence "
         f"{CONFIDENCE:g}.\n\n{markdown(rows)}\n\n{line_about([about_this_run()])}"
     )
     (out / "certify.md").write_text(text + "\n", encoding="utf-8")

@@ -156,7 +156,7 @@ def test_a_trial_that_finished_after_the_snapshot_is_not_run_again(tmp_path: Pat
 
 
 class BrokenPolicy:
-    def __init__(self, predictor: Any, max_false_prunes: float) -> None:
+    def __init__(self, predictor: Any, max_false_prunes: float, threshold: float | None) -> None:
         pass
 
     def decide(self, *arguments: Any) -> Any:
@@ -199,3 +199,13 @@ def test_a_diverged_trial_is_data(tmp_path: Path) -> None:
 
 def test_results_are_not_buffered() -> None:
     assert MetaScheduler().supports_buffered_results is False
+
+
+def test_a_guarantee_without_evidence_stops_fewer_trials_and_says_why(caplog: Any, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", spool_dir=tmp_path / "spool")
+    search = MetaSearch(store, max_t=9, seed=0, pruning=Pruning(max_false_prunes=0.05, guarantee=0.9))
+    search.set_search_properties(METRIC, MODE, small_space())
+    search.brain.prepare()
+    assert search.brain._policy is not None
+    assert search.brain._policy.threshold == pytest.approx(0.0125)
+    assert "too little is known to certify" in caplog.text
