@@ -35,7 +35,7 @@ class Edge:
     Attributes:
         name: of the hyperparameter.
         bound: where its range ends.
-        suggested: where it might end: half a range further, by ratio where the range is logarithmic.
+        suggested: where it might end: a quarter of the range further, by ratio where the range is logarithmic.
         leaders: how many of the five best lie there.
     """
 
@@ -92,9 +92,9 @@ def pressed(sweep: Sweep, trials: Sequence[Trial]) -> tuple[Edge, ...]:
 def _further(domain: Float | Int, up: bool) -> float:
     low, high = float(domain.lower), float(domain.upper)
     if domain.log:
-        ratio = math.sqrt(high / low)
+        ratio = (high / low) ** 0.25
         return high * ratio if up else low / ratio
-    return high + (high - low) / 2 if up else low - (high - low) / 2
+    return high + (high - low) / 4 if up else low - (high - low) / 4
 
 
 def _range_so_far(sweep: Sweep, trials: Sequence[Trial]) -> float:

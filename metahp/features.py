@@ -227,6 +227,14 @@ def plausible(values: FloatArray) -> BoolArray:
     return possible & (sizes <= _IMPLAUSIBLE * np.median(usual)) if len(usual) else possible
 
 
+def natural_bounds(values: FloatArray) -> tuple[float, float]:
+    """Between what a metric must lie: 0 and 1 if it was never beyond, 0 and infinity if never negative, else anywhere."""
+    finite = values[np.isfinite(values)]
+    if not len(finite) or finite.min() < 0.0:
+        return -math.inf, math.inf
+    return 0.0, 1.0 if finite.max() <= 1.0 else math.inf
+
+
 def believable(sweep: Sweep, trials: Sequence[Trial]) -> list[Trial]:
     """The trials with every implausible value replaced by NaN."""
     values = [trial.curve.values for trial in trials]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from metahp.candidates import next_of_portfolio, proposals
-from metahp.features import BoolArray, believable, full_step
+from metahp.features import BoolArray, believable, full_step, natural_bounds
 from metahp.halving import FACTOR
 from metahp.policy import best_score
 from metahp.predictor import Experience, Experienced, Posterior, Predictor
@@ -92,7 +92,8 @@ def outlook(
     posterior, rungs = predictor.condition(sweep, trials), _rungs(full_step(sweep, trials))
     running = [trial for trial in trials if not trial.status.is_over]
     queued = [*running, *(Trial(f"planned {n}", config) for n, config in enumerate(new))]
-    low, high = past.bounds if past is not None else (-math.inf, math.inf)
+    own = natural_bounds(np.concatenate([*(trial.curve.values for trial in trials), np.zeros(0)]))
+    low, high = own if any(len(trial.curve) for trial in trials) or past is None else past.bounds
     scores = sweep.mode.sign * np.clip(_curves(posterior, queued, rungs, worlds, rng), low, high)
     now = best_score(trials, sweep)
     epochs, best = _halved(scores, rungs, np.array([trial.curve.last_step for trial in queued]))

@@ -9,6 +9,8 @@
                                       store has all that is in them
 ``TUNE_DISABLE_STRICT_METRIC_CHECKING`` a report without the metric is a missing value, not the end of the sweep
 ``TUNE_GLOBAL_CHECKPOINT_S``          Tune's snapshots are not used, sweeps are resumed from the store: seldom
+``TUNE_FUNCTION_THREAD_TIMEOUT_S``    a worker waits for a stopped trial's thread before it takes the next one; Tune's
+                                      two seconds are too few on a busy machine, and the next trial fails
 ``TUNE_DISABLE_SIGINT_HANDLER``       Ctrl-C is handled by `metahp_cluster.interrupts`
 ``TF_FORCE_GPU_ALLOW_GROWTH``         trials on one GPU do not each take all of its memory
 ``TF_CPP_MIN_LOG_LEVEL``              warnings of TensorFlow, but no chatter
@@ -30,13 +32,19 @@ DEFAULTS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "60",
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "300",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "TF_CPP_MIN_LOG_LEVEL": "2",
 }
 
 IN_JOB = "METAHP_IN_JOB"  # set where a cluster runs what was submitted to it: code and settings came with the job
-_WORKERS_TOO = ("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "TF_FORCE_GPU_ALLOW_GROWTH", "TF_CPP_MIN_LOG_LEVEL")
+_WORKERS_TOO = (
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO",
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S",
+    "TF_FORCE_GPU_ALLOW_GROWTH",
+    "TF_CPP_MIN_LOG_LEVEL",
+)
 
 
 def prepare() -> None:

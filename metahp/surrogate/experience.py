@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from metahp.features import SMALLEST_FRACTION, Points, encode
+from metahp.features import SMALLEST_FRACTION, Points, encode, natural_bounds
 from metahp.surrogate.memory import MemoryBelief
 from metahp.surrogate.names import translate
 from metahp.surrogate.process import KNOTS
@@ -48,12 +47,9 @@ class PastExperience:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """0 and 1 for what was never beyond, 0 and infinity for what was never negative, else none."""
-        values = np.concatenate(
-            [np.zeros(0), *(task.scale.values(task.observations.level) for task in self._same_metric)]
-        )
-        low = 0.0 if len(values) and values.min() >= 0.0 else -math.inf
-        return low, 1.0 if low == 0.0 and values.max() <= 1.0 else math.inf
+        """By what past sweeps measured, see `metahp.features.natural_bounds`."""
+        values = [task.scale.values(task.observations.level) for task in self._same_metric]
+        return natural_bounds(np.concatenate([*values, np.zeros(0)]))
 
     @property
     def weights(self) -> FloatArray:

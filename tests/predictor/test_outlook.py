@@ -98,7 +98,7 @@ def test_an_edge_that_the_best_press_against_is_named() -> None:
     best = [ended(100 + n, 0.095 + 0.001 * n, 0.5, 0.99) for n in range(4)]
     (edge,) = pressed(sweep, [*trials, *best])
     assert (edge.name, edge.bound, edge.leaders) == ("lr", 0.1, 4)
-    assert edge.suggested == pytest.approx(0.1 * 10**1.5)
+    assert edge.suggested == pytest.approx(0.1 * 10**0.75)
     assert pressed(sweep, trials) == ()
 
 
@@ -160,7 +160,7 @@ def test_the_command_gives_advice(store: Store, tmp_path: Path) -> None:
     data = json.loads(said.output)
     assert data["advice"] in [str(each) for each in Advice]
     assert data["best_so_far"] == 0.9
-    assert data["best"][0] >= 0.9
+    assert 0.9 <= data["best"][0] <= data["best"][2] <= 1.0
     assert len(store.forecasts.all()) == 1
     text = CliRunner().invoke(app, [str(store.path)]).output
     assert "best accuracy so far: 0.9" in text
