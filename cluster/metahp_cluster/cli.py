@@ -16,7 +16,17 @@ import typer
 
 import metahp
 from metahp.errors import MetaHPError
-from metahp_cluster import audit_cli, import_cli, jobs_cli, model_cli, recommend_cli, report_cli, store_cli, why_cli
+from metahp_cluster import (
+    audit_cli,
+    import_cli,
+    jobs_cli,
+    model_cli,
+    recommend_cli,
+    report_cli,
+    store_cli,
+    ui_cli,
+    why_cli,
+)
 from metahp_cluster.report import facts
 from metahp_cluster.results import SweepResult
 from metahp_cluster.run import run as run_sweep
@@ -40,6 +50,7 @@ app.command()(report_cli.report)
 app.command()(why_cli.why)
 app.command()(audit_cli.audit)
 app.command()(recommend_cli.recommend)
+app.command()(ui_cli.ui)
 jobs_cli.mount(app)
 
 
