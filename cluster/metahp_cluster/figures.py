@@ -1,7 +1,8 @@
 """The pictures of reports and pages, as Plotly figures.
 
 They say nothing of fonts, grids and backgrounds: those are the page's, light or dark (``ui/static/charts.js``). Points
-that stand for a trial carry its number as ``customdata``.
+that stand for a trial carry its number as ``customdata``. All of it is drawn as SVG: what Plotly draws by WebGL
+compiles code at run time, which the pages forbid; so there are never more than a few thousand points.
 """
 
 from __future__ import annotations
@@ -9,23 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 from statistics import NormalDist
+from typing import TypeVar
 
 import numpy as np
 import plotly.graph_objects as go
 
-from metahp.domains import Categorical
 from metahp.features import thin
 from metahp.importance import Effects
-from metahp.space import Parameter
 from metahp.types import FloatArray, TrialStatus
+from metahp.why import Outlook
 from metahp_cluster.summary import Summary
 from metahp_cluster.sweep_view import Scored, SweepView
 
+T = TypeVar("T")
+
 MOST_CURVES = 240
-MOST_LINES = 1500  # of parallel coordinates, which a graphics card draws
+MOST_POINTS = 2000
 MOST_FORECASTS = 60
 MOST_COMPARED = 8
-MANY_POINTS = 1000  # from here on drawn by WebGL
 POINTS_PER_CURVE = 60
 HEIGHT = 420
 
@@ -38,30 +40,26 @@ COLOURS = {
 }
 _TOGETHER = "#9b7fd4"
 _SERIES = ("#4f8fe0", "#d9922b", "#9b7fd4", "#2aa3a3", "#c9659a", "#8f9d3a", "#b0705a", "#7d8894")
-_POOR_TO_GOOD = [[0.0, "#a9b1bb"], [0.55, "#5b94e0"], [0.85, "#2aa39a"], [1.0, BEST]]  # seen on white and on black
+_EARLY = 0.05  # of a sweep: how it began is not what sweeps are compared by
 _BAND = NormalDist().inv_cdf(0.9)  # 80 % of a normal distribution lie between minus and plus so many deviations
-_ABSENT = -0.1  # below the axis: the hyperparameter does not exist in that configuration
 
 
 def progress(view: SweepView) -> go.Figure:
-    """Each trial's best value in the order of their starts, and the best so far."""
+    """Each trial's best value in the order of their starts, `MOST_POINTS` at most, and the best so far."""
     sign = view.history.sweep.mode.sign
     values = np.array([np.nan if each.best is None else each.best for each in view.scored])
     numbers = np.arange(1, len(values) + 1)
     so_far = sign * np.fmax.accumulate(sign * values) if len(values) else values
     figure = go.Figure()
-    for status, chosen in _by_status(view.scored):
-        rows = np.array([each.number for each in chosen]) - 1
-        figure.add_trace(
-            _points(len(values))(
-                x=numbers[rows],
-                y=values[rows],
-                mode="markers",
-                name=str(status),
-                marker={"color": COLOURS.get(status, OTHER), "size": 6, "opacity": 0.75},
-                customdata=numbers[rows],
-                hovertemplate="trial %{x}: %{y:.5g}",
-            )
+    for status, chosen in _by_status(evenly(view.scored, MOST_POINTS)):
+        figure.add_scatter(
+            x=[each.number for each in chosen],
+            y=[each.best for each in chosen],
+            mode="markers",
+            name=str(status),
+            marker={"color": COLOURS.get(status, OTHER), "size": 6, "opacity": 0.75},
+            customdata=[each.number for each in chosen],
+            hovertemplate="trial %{x}: %{y:.5g}",
         )
     steps = np.flatnonzero(np.diff(so_far, prepend=np.nan) != 0)  # where it changes, and the end
     steps = np.unique([*steps, len(values) - 1]) if len(values) else steps
@@ -73,7 +71,7 @@ def progress(view: SweepView) -> go.Figure:
         line={"color": BEST, "width": 3, "shape": "hv"},
         hovertemplate="best after %{x} trials: %{y:.5g}",
     )
-    return _laid_out(figure, "trial", view.history.sweep.metric)
+    return laid_out(figure, "trial", view.history.sweep.metric).update_yaxes(range=focus(values, sign))
 
 
 def curves(view: SweepView) -> go.Figure:
@@ -90,7 +88,9 @@ def curves(view: SweepView) -> go.Figure:
     stopped = [each for each in forecast if each.trial.status is TrialStatus.STOPPED]
     _add_forecasts(figure, view, running, "forecast of those that run", OTHER)
     _add_forecasts(figure, view, stopped, "forecast of those stopped", COLOURS[TrialStatus.STOPPED])
-    return _laid_out(figure, "epoch", view.history.sweep.metric)
+    sign = view.history.sweep.mode.sign
+    values = np.concatenate([each.trial.curve.values for each in shown]) if shown else np.zeros(0)
+    return laid_out(figure, "epoch", view.history.sweep.metric).update_yaxes(range=focus(values, sign))
 
 
 def chosen_curves(view: SweepView) -> list[Scored]:
@@ -99,36 +99,7 @@ def chosen_curves(view: SweepView) -> list[Scored]:
     if len(told) <= MOST_CURVES:
         return told
     half = MOST_CURVES // 2
-    rest = np.linspace(half, len(told) - 1, MOST_CURVES - half).astype(int)
-    return [*told[:half], *(told[i] for i in rest)]
-
-
-def coordinates(view: SweepView) -> go.Figure | None:
-    """A line through the hyperparameters of each trial that has a value; None where none has."""
-    sweep = view.history.sweep
-    shown = [each for each in view.ranked if each.best is not None and sweep.space.contains(each.trial.config)]
-    if not shown or not sweep.space.dimension:
-        return None
-    if len(shown) > MOST_LINES:
-        shown = [shown[i] for i in np.linspace(0, len(shown) - 1, MOST_LINES).astype(int)]
-    shown.reverse()  # the best are drawn last, above the others
-    units, active = sweep.space.encode([each.trial.config for each in shown])
-    places = np.where(active, units, _ABSENT)
-    values = np.array([each.best for each in shown], np.float64)
-    axes = [_axis(parameter, places[:, column]) for column, parameter in enumerate(sweep.space.parameters)]
-    axes.append({"label": escape(sweep.metric), "values": values})
-    low, high = np.quantile(values, [0.05, 1.0] if sweep.mode.sign > 0 else [0.0, 0.95])  # a few diverge: not by them
-    line = {
-        "color": values,
-        "colorscale": _POOR_TO_GOOD,
-        "reversescale": sweep.mode.sign < 0,
-        "showscale": True,
-        "cmin": float(low),
-        "cmax": float(high),
-        "colorbar": {"thickness": 12, "outlinewidth": 0},
-    }
-    figure = go.Figure(go.Parcoords(dimensions=axes, line=line, labelside="top"))
-    return figure.update_layout(template=None, margin={"t": 70, "l": 70, "r": 40, "b": 30}, height=HEIGHT + 20)
+    return [*told[:half], *evenly(told[half:], MOST_CURVES - half)]
 
 
 def bars(found: Effects) -> go.Figure:
@@ -143,7 +114,7 @@ def bars(found: Effects) -> go.Figure:
         shares = [each.share for each in found.together]
         figure.add_bar(x=shares, y=pairs, orientation="h", name="together", marker_color=_TOGETHER)
     figure.update_traces(hovertemplate="%{y}: %{x:.1%}<extra></extra>")
-    figure = _laid_out(figure, "share of the variance of final scores", "")
+    figure = laid_out(figure, "share of the variance of final scores", "")
     return figure.update_layout(
         height=120 + 30 * (len(names) + len(pairs)),
         xaxis={"tickformat": ".0%", "rangemode": "tozero"},
@@ -159,7 +130,10 @@ def comparison(own: Summary, others: Sequence[Summary]) -> go.Figure:
     for place, other in enumerate(others[-MOST_COMPARED:]):
         _add_line(figure, other, _SERIES[place % len(_SERIES)], width=1.8)
     _add_line(figure, own, BEST, width=3.5)
-    return _laid_out(figure, "epochs trained by the whole sweep", own.sweep.metric)
+    drawn = [*others[-MOST_COMPARED:], own]
+    values = [value for each in drawn for epochs, value in each.line if epochs >= _EARLY * each.cost.epochs]
+    figure = laid_out(figure, "epochs trained by the whole sweep", own.sweep.metric)
+    return figure.update_yaxes(range=_padded(min(values), max(values)) if values else None)
 
 
 def trial_curve(view: SweepView, own: Scored) -> go.Figure:
@@ -181,7 +155,34 @@ def trial_curve(view: SweepView, own: Scored) -> go.Figure:
         text=[f"after epoch {each.step}" for each in made],
         hovertemplate="%{text}: %{y:.5g}<extra>forecast</extra>",
     )
-    return _laid_out(figure, "epoch", view.history.sweep.metric)
+    return laid_out(figure, "epoch", view.history.sweep.metric)
+
+
+def outlook(view: SweepView, own: Scored, forecasts: Sequence[Outlook]) -> go.Figure:
+    """One trial with what is predicted of it: the median, and the middle 80 %."""
+    figure = go.Figure()
+    steps = [each.step for each in forecasts]
+    quiet = {"color": OTHER, "width": 0}
+    edge = {"x": steps, "mode": "lines", "line": quiet, "hoverinfo": "skip", "legendgroup": "band"}
+    figure.add_scatter(y=[each.low for each in forecasts], showlegend=False, **edge)
+    figure.add_scatter(
+        y=[each.high for each in forecasts],
+        fill="tonexty",
+        fillcolor="rgba(217,146,43,.22)",
+        name="middle 80 %",
+        **edge,
+    )
+    figure.add_scatter(
+        x=steps,
+        y=[each.likely for each in forecasts],
+        mode="lines",
+        name="median forecast",
+        line={"color": OTHER, "width": 2, "dash": "dot"},
+        hovertemplate="forecast of epoch %{x}: %{y:.5g}",
+    )
+    colour = COLOURS.get(own.trial.status, OTHER)
+    _add_curves(figure, [own], f"trial {own.number}", colour, width=3, opacity=1.0, marks=True)
+    return laid_out(figure, "epoch", view.history.sweep.metric)
 
 
 def spark(points: Sequence[tuple[int, float]], width: int = 96, height: int = 24) -> str:
@@ -204,8 +205,27 @@ def _by_status(trials: Sequence[Scored]) -> Iterator[tuple[TrialStatus, list[Sco
             yield status, chosen
 
 
-def _points(count: int) -> type[go.Scatter] | type[go.Scattergl]:
-    return go.Scattergl if count > MANY_POINTS else go.Scatter
+def focus(values: FloatArray, sign: float) -> list[float] | None:
+    """The part of an axis that matters, where a few poor values would take most of it; None for all of it."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return None
+    poor, good = np.quantile(finite, 0.1 if sign > 0 else 0.9), (finite.max() if sign > 0 else finite.min())
+    if np.ptp(finite) <= 3 * abs(good - poor) or good == poor:
+        return None
+    return _padded(min(poor, good), max(poor, good))
+
+
+def _padded(low: float, high: float) -> list[float]:
+    room = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
+    return [float(low - room), float(high + room)]
+
+
+def evenly(things: Sequence[T], most: int) -> list[T]:
+    """Some of the things, from the first to the last."""
+    if len(things) <= most:
+        return list(things)
+    return [things[i] for i in np.linspace(0, len(things) - 1, most).astype(int)]
 
 
 def _add_curves(
@@ -276,31 +296,8 @@ def _add_line(figure: go.Figure, summary: Summary, colour: str, *, width: float)
     )
 
 
-def _axis(parameter: Parameter, places: FloatArray) -> dict[str, object]:
-    """An axis in the unit of the search, labelled with what the places mean."""
-    domain = parameter.domain
-    marks = np.linspace(0.0, 1.0, 5)
-    if isinstance(domain, Categorical):
-        count = len(domain.choices)
-        marks = (np.arange(count) + 0.5) / count
-    texts = [_text(domain.from_unit(float(mark))) for mark in marks]
-    if (places == _ABSENT).any():
-        marks, texts = np.append(marks, _ABSENT), [*texts, "–"]
-    low = min(float(places.min()), 0.0)
-    return {
-        "label": escape(parameter.key),
-        "values": places,
-        "range": [low, 1.0],
-        "tickvals": marks.tolist(),
-        "ticktext": texts,
-    }
-
-
-def _text(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else escape(str(value)[:20])
-
-
-def _laid_out(figure: go.Figure, across: str, up: str) -> go.Figure:
+def laid_out(figure: go.Figure, across: str, up: str) -> go.Figure:
+    """The figure with what all of them have in common."""
     return figure.update_layout(
         template=None,
         xaxis_title={"text": across},

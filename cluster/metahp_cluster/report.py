@@ -16,7 +16,7 @@ from metahp.types import SweepHistory, TrialStatus
 from metahp_cluster import figures, markup
 from metahp_cluster.audit_cli import told
 from metahp_cluster.results import SweepResult
-from metahp_cluster.sections import NOWHERE, SECTIONS, Section, saved
+from metahp_cluster.sections import NOWHERE, SECTIONS, Section
 from metahp_cluster.summary import Cost, Summary, summarise
 from metahp_cluster.sweep_view import Scored, SweepView
 from metahp_cluster.ui import rendering
@@ -88,7 +88,7 @@ def render_store(store: Store) -> str:
     told_sections = [
         ("sweeps full", "Sweeps", _sweeps(summaries)),
         *_by_metric(summaries),
-        ("pruning", "Was stopping right?", stopping),
+        ("pruning full", "Was stopping right?", stopping),
     ]
     return _page("Store", f"{store.location}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC", known, told_sections)
 
@@ -165,6 +165,6 @@ def _by_metric(summaries: Sequence[Summary]) -> list[Told]:
     for number, (metric, mode) in enumerate(kinds):
         *others, newest = [s for s in summaries if (s.sweep.metric, s.sweep.mode) == (metric, mode) and s.line]
         label = f"best {metric} after so many epochs, by sweep; {newest.title} is the newest"
-        section = Section(markup.note(saved(newest)), figures.comparison(newest, others), label)
+        section = Section(figure=figures.comparison(newest, others), label=label)
         found.append((f"comparison full metric-{number}", f"{metric} ({mode})", section))
     return found

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pprint import pformat
 
 import plotly.graph_objects as go
 from markupsafe import Markup
 
 from metahp.types import Config, TrialStatus
+from metahp_cluster import coordinates as parallel
 from metahp_cluster import figures, markup
 from metahp_cluster.audit_cli import told
 from metahp_cluster.summary import Cost, Summary
@@ -86,11 +86,11 @@ def curves(view: SweepView, links: Links = NOWHERE) -> Section:
 
 def coordinates(view: SweepView, links: Links = NOWHERE) -> Section:
     """All hyperparameters of all trials."""
-    figure = figures.coordinates(view)
+    figure = parallel.coordinates(view)
     if figure is None:
         return Section(markup.note("No trial in the search space has a value yet."))
-    hint = "One line a trial. Drag along an axis to choose a part of it, click there to let go."
-    return Section(markup.note(hint), figure, "hyperparameters of the trials, coloured by their best values")
+    hint = "One line a trial. A click in the legend hides a class of trials, a double click shows it alone."
+    return Section(markup.note(hint), figure, "hyperparameters of the trials, coloured by how good they are")
 
 
 def importance(view: SweepView, links: Links = NOWHERE) -> Section:
@@ -128,8 +128,8 @@ SECTIONS: Mapping[str, tuple[str, Build]] = {
     "best": ("Best configuration", best),
     "progress": ("Best so far", progress),
     "curves": ("Learning curves", curves),
-    "coordinates": ("Hyperparameters of all trials", coordinates),
     "importance": ("What mattered", importance),
+    "coordinates": ("Hyperparameters of all trials", coordinates),
     "pruning": ("Was stopping right?", pruning),
     "cost": ("Cost", cost),
     "comparison": ("Sweeps of this store", comparison),
@@ -139,7 +139,7 @@ SECTIONS: Mapping[str, tuple[str, Build]] = {
 
 def as_code(config: Config) -> str:
     """A configuration as Python."""
-    return f"config = {pformat(dict(config), sort_dicts=False, width=88)}"
+    return "\n".join(["config = {", *(f"    {key!r}: {value!r}," for key, value in config.items()), "}"])
 
 
 def cost_table(summary: Summary) -> Markup:

@@ -149,7 +149,7 @@ class _Pages:
                 ),
             ),
         ]
-        return [*told, ("by", by)] if by else told
+        return [*told, ("by", Markup("<small>{}</small>").format(by))] if by else told
 
     def _page(self, template: str, content: Mapping[str, Any]) -> Response:
         holes = self._watch.holes()

@@ -84,16 +84,17 @@ def events(view: SweepView, own: Scored, store: Store) -> Section:
 def today(view: SweepView, own: Scored, store: Store) -> Section:
     """What the predictor says of it now, and the trials that are like it; `metahp why` in a browser."""
     known = explain(store, own.trial.trial_id, view.sweep_id)
-    return Section(Markup().join([_predicted(known), _alike(view, known)]))
+    figure = figures.outlook(view, own, known.forecasts) if known.forecasts else None
+    return Section(Markup().join([_predicted(known), _alike(view, known)]), figure, "what is predicted of this trial")
 
 
 Build = Callable[[SweepView, Scored, Store], Section]
 SECTIONS: Mapping[str, tuple[str, Build]] = {
     "curve": ("Learning curve", curve),
-    "decisions": ("What was decided, and why", decisions),
     "configuration": ("Configuration", configuration),
-    "events": ("Its life", events),
+    "decisions": ("What was decided, and why", decisions),
     "today": ("As it is predicted today", today),
+    "events": ("Its life", events),
 }
 """By key, the title of a section and what builds it; in the order in which they are shown."""
 
@@ -121,6 +122,7 @@ def _error(text: str | None) -> Markup:
 
 
 def _predicted(known: Explanation) -> Markup:
+    """What is predicted, in words and numbers."""
     if not known.forecasts:
         return markup.note("Nothing is left to predict: it went as far as a full training.")
     by = f"the store's model {known.model_version}" if known.model_version else "what this sweep alone has shown"
