@@ -88,7 +88,15 @@ def _with_axes(figure: go.Figure, parameters: Sequence[Parameter], *, has_absent
         figure.add_vline(column, line={"width": 1, "color": COLOURS[TrialStatus.STOPPED]}, layer="below")
         for mark, text in _marks(parameter, has_absent=has_absent and parameter.branch is not None):
             figure.add_annotation(
-                x=column, y=mark, text=text, showarrow=False, xanchor="left", xshift=3, font={"size": 11}
+                x=column,
+                y=mark,
+                text=text,
+                showarrow=False,
+                xanchor="left",
+                xshift=3,
+                font={"size": 11},
+                borderpad=0,
+                opacity=0.85,
             )
     figure = laid_out(figure, "", "")
     names = [escape(parameter.key) for parameter in parameters]

@@ -86,8 +86,8 @@ def curves(view: SweepView) -> go.Figure:
     forecast = [each for each in reversed(view.scored) if each.trial.trial_id in view.forecasts]
     running = [each for each in forecast if not each.trial.status.is_over]
     stopped = [each for each in forecast if each.trial.status is TrialStatus.STOPPED]
-    _add_forecasts(figure, view, running, "forecast of those that run", OTHER)
-    _add_forecasts(figure, view, stopped, "forecast of those stopped", COLOURS[TrialStatus.STOPPED])
+    _add_forecasts(figure, view, running, "forecast, running", OTHER)
+    _add_forecasts(figure, view, stopped, "forecast, stopped", COLOURS[TrialStatus.STOPPED])
     sign = view.history.sweep.mode.sign
     values = np.concatenate([each.trial.curve.values for each in shown]) if shown else np.zeros(0)
     return laid_out(figure, "epoch", view.history.sweep.metric).update_yaxes(range=focus(values, sign))
@@ -114,7 +114,7 @@ def bars(found: Effects) -> go.Figure:
         shares = [each.share for each in found.together]
         figure.add_bar(x=shares, y=pairs, orientation="h", name="together", marker_color=_TOGETHER)
     figure.update_traces(hovertemplate="%{y}: %{x:.1%}<extra></extra>")
-    figure = laid_out(figure, "share of the variance of final scores", "")
+    figure = laid_out(figure, "share of the variance", "")
     return figure.update_layout(
         height=120 + 30 * (len(names) + len(pairs)),
         xaxis={"tickformat": ".0%", "rangemode": "tozero"},
@@ -150,7 +150,7 @@ def trial_curve(view: SweepView, own: Scored) -> go.Figure:
         y=[each.mean for each in forecasts],
         error_y={"array": [_BAND * each.std for each in forecasts], "thickness": 1.5, "width": 4},
         mode="markers",
-        name="forecasts when it was decided about",
+        name="forecasts, when decided",
         marker={"color": OTHER, "size": 9, "symbol": "diamond"},
         text=[f"after epoch {each.step}" for each in made],
         hovertemplate="%{text}: %{y:.5g}<extra>forecast</extra>",

@@ -47,10 +47,9 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http":
-            return
-        request = Request(scope)
-        answer = self._answer(request)
+        if scope["type"] == "websocket":
+            return  # there are none
+        answer = self._answer(Request(scope)) if scope["type"] == "http" else None
         await (self.app if answer is None else answer)(scope, receive, send)
 
     def _answer(self, request: Request) -> Response | None:

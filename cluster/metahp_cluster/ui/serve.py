@@ -30,6 +30,7 @@ def listen(port: int) -> socket.socket:
     own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was ours a moment ago is free
     try:
         own.bind((LOOPBACK, port))
+        own.listen()  # whoever comes before the server runs waits
     except OSError as problem:
         own.close()
         raise ClusterError(

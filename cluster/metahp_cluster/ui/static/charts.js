@@ -7,6 +7,7 @@ const MetaHP = (() => {
   const config = {
     responsive: true,
     displaylogo: false,
+    displayModeBar: "hover",
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
   };
   let loading = null;
@@ -32,7 +33,8 @@ const MetaHP = (() => {
   function themed(layout) {
     const style = getComputedStyle(root);
     const colour = name => style.getPropertyValue(name).trim();
-    const axis = { gridcolor: colour("--grid"), zerolinecolor: colour("--grid"), linecolor: colour("--line"), automargin: true };
+    const lines = { gridcolor: colour("--grid"), zerolinecolor: colour("--grid"), linecolor: colour("--line") };
+    const axis = own => ({ ...lines, automargin: true, ...own, title: { standoff: 8, ...own?.title, font: { size: 13 } } });
     return {
       ...layout,
       paper_bgcolor: "rgba(0,0,0,0)",
@@ -40,8 +42,9 @@ const MetaHP = (() => {
       font: { family: style.fontFamily, size: 13, color: colour("--soft") },
       hoverlabel: { bgcolor: colour("--raised"), bordercolor: colour("--line"), font: { color: colour("--text") } },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("--line"), activecolor: colour("--accent") },
-      xaxis: { ...axis, ...layout.xaxis },
-      yaxis: { ...axis, ...layout.yaxis },
+      xaxis: axis(layout.xaxis),
+      yaxis: axis(layout.yaxis),
+      annotations: layout.annotations?.map(each => ({ ...each, bgcolor: colour("--raised") })),
       uirevision: "the same",
     };
   }
