@@ -106,19 +106,20 @@ SWEEP = RecordedSweep(
 
 
 def fill(writer: SweepWriter, trials: range) -> None:
-    """Trials of which every third is stopped, every fifth diverges, and one runs on as a sample."""
+    """Trials of which every third is stopped, every fifth diverges, and one that has only begun."""
     rng = np.random.default_rng(trials.start)
-    for number in trials:
-        name, config = f"t-{number:04}", SWEEP.space.sample(rng)
-        writer.start_attempt(name, config)
-        stopped = number % 3 == 0
-        for step in range(1, 3 if stopped else 7):
-            best = math.nan if number % 5 == 4 else 0.9 + 0.02 * math.log10(config["learning_rate"])
-            writer.record(name, Measurement(step, best * (1 - 0.5**step), step * 2.0))
-        if stopped:
-            why = Decision(Action.STOP, "chance to beat <0.9> is 1%", 0.01, 0.1, Forecast(6, 0.5, 0.1), 0.96)
-            writer.record_decision(MadeDecision(name, 2, why))
-        writer.record_event(name, TrialEvent.STOPPED if stopped else TrialEvent.COMPLETED)
+    with writer.batch():
+        for number in trials:
+            name, config = f"t-{number:04}", SWEEP.space.sample(rng)
+            writer.start_attempt(name, config)
+            stopped = number % 3 == 0
+            for step in range(1, 3 if stopped else 7):
+                best = math.nan if number % 5 == 4 else 0.9 + 0.02 * math.log10(config["learning_rate"])
+                writer.record(name, Measurement(step, best * (1 - 0.5**step), step * 2.0))
+            if stopped:
+                why = Decision(Action.STOP, "chance to beat <0.9> is 1%", 0.01, 0.1, Forecast(6, 0.5, 0.1), 0.96)
+                writer.record_decision(MadeDecision(name, 2, why))
+            writer.record_event(name, TrialEvent.STOPPED if stopped else TrialEvent.COMPLETED)
     writer.start_attempt(f"t-{trials.stop:04}", SWEEP.space.sample(rng))
     writer.seal()
 

@@ -11,9 +11,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import click
 import numpy as np
 import pytest
+import typer
 
 import metahp
 from metahp.errors import StoreError, SweepSpecError
@@ -189,7 +189,7 @@ def test_a_report_shows_what_mattered_and_the_other_sweeps(tmp_path: Path) -> No
     assert "Sweeps of this store" in text
     assert "first" in text
     assert text.count("plotly.js v") == 1
-    assert "config = {\n    &#39;x&#39;: " in text
+    assert "    &#39;x&#39;: 0.95," in text
     with pytest.raises(StoreError, match="nowhere"):
         main_of("report", str(tmp_path / "nowhere"), "--output", str(page))
     assert not (tmp_path / "nowhere").exists()
@@ -209,7 +209,7 @@ def test_the_report_of_a_store(tmp_path: Path) -> None:
     assert "&lt;second&gt;" in text
     assert "<second>" not in text
     assert text.count("data-figure=") == 1
-    with pytest.raises(click.UsageError, match="give one of them"):
+    with pytest.raises(typer.BadParameter, match="give one of them"):
         main_of("report", str(store.path), "--all", "--sweep", "s")
 
 

@@ -6,9 +6,7 @@ const MetaHP = (() => {
   const drawn = new Map(); // element -> its figure as it came, without colours of the page
   const config = {
     responsive: true,
-    displaylogo: false,
-    displayModeBar: "hover",
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+    displayModeBar: false, // it covers the legend; a double click shows everything again
   };
   let loading = null;
 
@@ -41,7 +39,6 @@ const MetaHP = (() => {
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: style.fontFamily, size: 13, color: colour("--soft") },
       hoverlabel: { bgcolor: colour("--raised"), bordercolor: colour("--line"), font: { color: colour("--text") } },
-      modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("--line"), activecolor: colour("--accent") },
       xaxis: axis(layout.xaxis),
       yaxis: axis(layout.yaxis),
       annotations: layout.annotations?.map(each => ({ ...each, bgcolor: colour("--raised") })),
