@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from metahp.audit import audit_of_store
 from metahp.store import Store
+from metahp.store.files import explained
 from metahp.types import SweepHistory, TrialStatus
 from metahp_cluster import figures, markup
 from metahp_cluster.audit_cli import told
@@ -43,7 +44,7 @@ def write_report(path: Path, result: SweepResult, view: SweepView) -> None:
         view: the same, with what its store knows beside it.
 
     Raises:
-        OSError: it cannot be written there.
+        StoreError: it cannot be written there.
     """
     _write(path, render(result, view))
 
@@ -56,8 +57,7 @@ def write_store_report(path: Path, store: Store) -> None:
         store: the store.
 
     Raises:
-        OSError: it cannot be written there.
-        StoreError: the store cannot be read.
+        StoreError: it cannot be written there, or the store cannot be read.
     """
     _write(path, render_store(store))
 
@@ -126,8 +126,9 @@ def _page(title: str, subtitle: str, known: Sequence[tuple[str, str]], sections:
 
 def _write(path: Path, text: str) -> None:
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with explained("write the report", path):
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
 
 
 def _trials(view: SweepView) -> Section:

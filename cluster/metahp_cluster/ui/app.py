@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -198,7 +199,8 @@ def _known(known: Sections, key: str) -> tuple[str, Callable[..., Section]]:
 
 def _store_problem(request: Request, problem: Exception) -> Response:
     """What the store refuses: a sweep that is not there, or a disk that does not answer."""
-    return _problem(f"{problem}.", 404 if "holds no" in str(problem) else 503)
+    is_absent = re.search(r"holds no (sweep|trial) ", str(problem)) is not None
+    return _problem(f"{problem}.", 404 if is_absent else 503)
 
 
 def _http_problem(request: Request, problem: HTTPException) -> Response:

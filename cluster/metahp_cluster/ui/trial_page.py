@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC
+from pathlib import Path
 
 import pyarrow.compute as pc
 from markupsafe import Markup
@@ -13,10 +17,13 @@ from metahp.store import Store
 from metahp.types import MadeDecision
 from metahp.why import Explanation, explain
 from metahp_cluster import figures, markup
+from metahp_cluster.quiet import noise_to
 from metahp_cluster.sections import Section, as_code
 from metahp_cluster.sweep_view import Scored, SweepView
 from metahp_cluster.ui.lists import trial_address
 from metahp_cluster.views import config_text, searched_part
+
+_ONE_AT_A_TIME = threading.Lock()  # the noise of all threads goes through the same descriptors
 
 
 def found(view: SweepView, trial_id: str | None, number: str | None) -> Scored:
@@ -83,7 +90,8 @@ def events(view: SweepView, own: Scored, store: Store) -> Section:
 
 def today(view: SweepView, own: Scored, store: Store) -> Section:
     """What the predictor says of it now, and the trials that are like it; `metahp why` in a browser."""
-    known = explain(store, own.trial.trial_id, view.sweep_id)
+    with _ONE_AT_A_TIME, noise_to(Path(os.devnull), sys.stdout):  # TensorFlow's
+        known = explain(store, own.trial.trial_id, view.sweep_id)
     figure = figures.outlook(view, own, known.forecasts) if known.forecasts else None
     return Section(Markup().join([_predicted(known), _alike(view, known)]), figure, "what is predicted of this trial")
 
