@@ -209,7 +209,7 @@ def test_the_report_of_a_store(tmp_path: Path) -> None:
     assert "&lt;second&gt;" in text
     assert "<second>" not in text
     assert text.count("data-figure=") == 1
-    with pytest.raises(StoreError, match="cannot write the report at /dev/null/page.html: Not a directory; use"):
+    with pytest.raises(StoreError, match=r"cannot write the report at /dev/null/page\.html: Not a directory; use"):
         main_of("report", str(store.path), "--all", "--output", "/dev/null/page.html")
     with pytest.raises(typer.BadParameter, match="give one of them"):
         main_of("report", str(store.path), "--all", "--sweep", "s")
