@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from markupsafe import Markup
 
 Cell = str | Markup
+
+_LONGEST_BIG = 14  # characters of a tile that are written large
 
 
 def table(head: Sequence[Cell], rows: Iterable[Sequence[Cell]], caption: str = "") -> Markup:
@@ -79,3 +82,27 @@ def duration(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.1f} s"
+
+
+def ago(then: datetime, now: datetime) -> Markup:
+    """How long ago something was, with the moment itself for those who want to know."""
+    seconds = (now - then).total_seconds()
+    text = "just now"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            text = f"{seconds // size:.0f} {unit} ago"
+            break
+    return Markup("<time datetime='{}' title='{}'>{}</time>").format(
+        then.isoformat(timespec="seconds"), f"{then:%Y-%m-%d %H:%M:%S} UTC", text
+    )
+
+
+def tiles(facts: Iterable[tuple[str, Cell]]) -> Markup:
+    """What a thing came to, each fact with its name above."""
+    return Markup("<dl class='tiles'>{}</dl>").format(Markup().join(_tile(name, value) for name, value in facts))
+
+
+def _tile(name: str, value: Cell) -> Markup:
+    is_long = not isinstance(value, Markup) and len(value) > _LONGEST_BIG
+    size = Markup(" class='long'") if is_long else Markup()
+    return Markup("<div><dt>{}</dt><dd{}>{}</dd></div>").format(name, size, value)

@@ -115,7 +115,7 @@ def _page(title: str, subtitle: str, known: Sequence[tuple[str, str]], sections:
     content = {
         "title": title,
         "subtitle": subtitle,
-        "facts": known,
+        "facts": markup.tiles(known),
         "sections": sections,
         "plotly": Markup(get_plotlyjs()),
         "inline": rendering.inline,

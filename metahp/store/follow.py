@@ -107,6 +107,8 @@ class Follower:
             StoreError: there is no such sweep.
         """
         page = self._page(sweep_id)
+        if not page.log:
+            raise StoreError(f"the store holds no sweep {sweep_id!r} any more")
         first, newest = page.log[0], page.log[-1]
         latest = max(page.latest, *(row["created_utc"] for row in page.log))
         words = (newest["state"], newest["searcher"] or "", newest["scheduler"] or "")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from starlette.testclient import TestClient
 
 from metahp.store import Store, SweepWriter
 from metahp.types import Measurement, TrialStatus
-from metahp_cluster import sections
+from metahp_cluster import markup, sections
 from metahp_cluster.ui import rendering, trial_page
 from metahp_cluster.ui.app import make_app
 from metahp_cluster.ui.guard import COOKIE
@@ -286,6 +287,14 @@ def test_the_store_is_asked_at_most_once_a_second(running: Running, monkeypatch:
         watch.revision()
         watch.entry("s-1")
     assert polls == [1.0, 2.1]
+
+
+def test_times_as_people_say_them() -> None:
+    now = datetime(2026, 1, 2, 12, tzinfo=UTC)
+    said = [str(markup.ago(now - timedelta(seconds=s), now)) for s in (-5, 59, 61, 7300, 200_000)]
+    assert [re.sub("<[^>]+>", "", text) for text in said] == ["just now", "just now", "1 min ago", "2 h ago", "2 d ago"]
+    assert "2026-01-02 12:00:05 UTC" in said[0]
+    assert [markup.duration(s) for s in (0, 3.21, 90, 5400)] == ["–", "3.2 s", "1.5 min", "1.5 h"]
 
 
 # The command

@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -44,6 +45,7 @@ FLAGS = [
 ]
 Running = tuple[Store, SweepWriter]
 Show = Callable[[Store], str]
+Serving = tuple[uvicorn.Server, threading.Thread]
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +76,17 @@ def browser(chromium: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
 
 
 @pytest.fixture
-def show() -> Iterator[Show]:
+def serving() -> Iterator[list[Serving]]:
+    """What is served now, all of which ends with the test."""
+    started: list[Serving] = []
+    yield started
+    for each in started:
+        end(each)
+
+
+@pytest.fixture
+def show(serving: list[Serving]) -> Show:
     """Serves a store; returns the address with the token."""
-    serving: list[tuple[uvicorn.Server, threading.Thread]] = []
 
     def start(store: Store) -> str:
         at = listen(0)
@@ -88,10 +98,13 @@ def show() -> Iterator[Show]:
         serving.append((server, thread))
         return f"http://127.0.0.1:{port}/?token={TOKEN}"
 
-    yield start
-    for server, thread in serving:
-        server.should_exit = True
-        thread.join()
+    return start
+
+
+def end(serving: Serving) -> None:
+    server, thread = serving
+    server.should_exit = True
+    thread.join()
 
 
 def prefer(browser: webdriver.Chrome, scheme: str) -> None:
@@ -141,10 +154,21 @@ def test_every_page_is_drawn_without_a_complaint(
     assert (brightness > 128) == (scheme == "light")
 
 
-def test_an_empty_store_and_a_store_without_answer(browser: webdriver.Chrome, show: Show, tmp_path: Path) -> None:
+def test_an_empty_store_says_how_to_fill_it(browser: webdriver.Chrome, show: Show, tmp_path: Path) -> None:
     enter(browser, show(Store(tmp_path / "store")))
     wait(browser, "document.body.innerText.includes('holds no sweeps yet')")
     assert ask(browser, "document.querySelector('pre code').textContent").startswith("metahp run")
+
+
+def test_a_server_that_has_ended_is_said(
+    browser: webdriver.Chrome, show: Show, serving: list[Serving], tmp_path: Path
+) -> None:
+    enter(browser, show(Store(tmp_path / "store")))
+    wait(browser, "document.getElementById('state').textContent === 'live'")
+    end(serving[0])
+    wait(browser, "document.getElementById('state').textContent === 'metahp ui has ended'")
+    browser.get("about:blank")
+    browser.get_log("browser")  # that nobody answered is complained about there, too
 
 
 def test_what_is_published_while_the_page_is_open_is_seen(
@@ -194,6 +218,15 @@ def test_everything_by_keyboard(browser: webdriver.Chrome, show: Show, running: 
     browser.refresh()
     assert ask(browser, "document.documentElement.dataset.theme") == "dark"
     ask(browser, "localStorage.clear()")
+
+
+def test_a_point_of_a_figure_leads_to_its_trial(browser: webdriver.Chrome, show: Show, running: Running) -> None:
+    enter(browser, show(running[0]), "/sweep?id=s-1")
+    wait(browser, "document.querySelector('.progress .point')")
+    point = browser.find_element("css selector", ".progress .point")
+    ActionChains(browser).move_to_element(point).pause(0.3).click().perform()
+    wait(browser, "location.pathname === '/trial' && document.querySelector('h1').textContent.startsWith('Trial ')")
+    wait(browser, "document.querySelector('.configuration code')")
 
 
 def test_everything_that_can_be_used_has_a_name(browser: webdriver.Chrome, show: Show, running: Running) -> None:

@@ -4,6 +4,7 @@
 `watch`          the store, kept up to date; what pages ask of it
 `guard`          who may ask: a token, this machine's names, headers that forbid everything else
 `lists`          tables of sweeps and of trials: searched, sorted, page by page
+`facts`          a sweep in short
 `trial_page`     one trial
 `app`            which address shows what
 `serve`          a free port on loopback, until Ctrl-C

@@ -26,6 +26,7 @@ from metahp.types import TrialStatus
 from metahp_cluster import markup, sections
 from metahp_cluster.sections import Links, Section
 from metahp_cluster.ui import lists, rendering, trial_page
+from metahp_cluster.ui.facts import sweep_facts
 from metahp_cluster.ui.guard import COOKIE, Guard, Sealed
 from metahp_cluster.ui.lists import Query
 from metahp_cluster.ui.watch import Watch
@@ -80,12 +81,10 @@ class _Pages:
 
     def sweep(self, request: Request) -> Response:
         entry = self._watch.entry(_asked(request, "id"))
-        sweep = entry.summary.sweep
-        titles = {key: title for key, (title, _) in sections.SECTIONS.items()}
         content = {
             "title": entry.summary.title,
-            "sweep_id": sweep.sweep_id,
-            "sections": titles,
+            "sweep_id": entry.summary.sweep.sweep_id,
+            "sections": _titles(sections.SECTIONS),
             "statuses": [*TrialStatus],
         }
         return self._page("sweep.html", content)
@@ -93,14 +92,13 @@ class _Pages:
     def trial(self, request: Request) -> Response:
         view = self._watch.view(_asked(request, "sweep"))
         own = trial_page.found(view, request.query_params.get("id"), request.query_params.get("number"))
-        titles = {key: title for key, (title, _) in trial_page.SECTIONS.items()}
         content = {
             "sweep": view.summary.title,
             "sweep_address": lists.sweep_address(view.sweep_id),
             "sweep_id": view.sweep_id,
             "trial_id": own.trial.trial_id,
             "number": own.number,
-            "sections": titles,
+            "sections": _titles(trial_page.SECTIONS),
         }
         return self._page("trial.html", content)
 
@@ -116,7 +114,7 @@ class _Pages:
     def sweep_part(self, request: Request) -> Response:
         key, sweep_id = request.path_params["key"], _asked(request, "id")
         if key == "facts":
-            return self._part(Section(_tiles(self._sweep_facts(sweep_id))))
+            return self._part(Section(markup.tiles(sweep_facts(self._watch.entry(sweep_id), _now()))))
         if key == "trials":
             return self._part(Section(lists.trials_table(self._watch.view(sweep_id), Query.of(request.query_params))))
         _, build = _known(sections.SECTIONS, key)
@@ -128,29 +126,9 @@ class _Pages:
         key, view = request.path_params["key"], self._watch.view(_asked(request, "sweep"))
         own = trial_page.found(view, _asked(request, "id"), None)
         if key == "facts":
-            return self._part(Section(_tiles(trial_page.facts(view, own))))
+            return self._part(Section(markup.tiles(trial_page.facts(view, own))))
         _, build = _known(trial_page.SECTIONS, key)
         return self._part(build(view, own, self._watch.store))
-
-    def _sweep_facts(self, sweep_id: str) -> list[tuple[str, str | Markup]]:
-        entry = self._watch.entry(sweep_id)
-        own, log = entry.summary, entry.log
-        counts = ", ".join(f"{own.counts[s]:,} {s}" for s in TrialStatus if own.counts[s])
-        by = ", ".join(filter(None, (log.searcher, log.scheduler)))
-        told: list[tuple[str, str | Markup]] = [
-            (f"best {own.sweep.metric} ({own.sweep.mode})", markup.number(own.best)),
-            ("status", markup.badge(entry.state(_now()))),
-            ("trials", Markup("{} <small>{}</small>").format(f"{own.cost.trials:,}", counts)),
-            ("epochs", Markup("{} <small>{}</small>").format(f"{own.cost.epochs:,}", f"{own.epochs_saved:,} saved")),
-            ("training", markup.duration(own.cost.seconds)),
-            (
-                "latest",
-                Markup("{} <small>began {}</small>").format(
-                    lists.ago(log.latest, _now()), lists.ago(log.began, _now())
-                ),
-            ),
-        ]
-        return [*told, ("by", Markup("<small>{}</small>").format(by))] if by else told
 
     def _page(self, template: str, content: Mapping[str, Any]) -> Response:
         holes = self._watch.holes()
@@ -169,11 +147,6 @@ def _plotly(request: Request) -> Response:
     )
 
 
-def _tiles(facts: list[tuple[str, str | Markup]]) -> Markup:
-    tiles = (Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(name, value) for name, value in facts)
-    return Markup("<dl class='tiles'>{}</dl>").format(Markup().join(tiles))
-
-
 def _empty() -> Markup:
     return markup.paragraphs(["This store holds no sweeps yet. Any of these fills it; this page shows what comes:"]) + (
         markup.code("metahp run sweep.yaml\nmetahp import optuna sqlite:///study.db", "fill")
@@ -189,6 +162,10 @@ def _asked(request: Request, name: str) -> str:
 
 
 Sections = Mapping[str, tuple[str, Callable[..., Section]]]
+
+
+def _titles(known: Sections) -> dict[str, str]:
+    return {key: title for key, (title, _) in known.items()}
 
 
 def _known(known: Sections, key: str) -> tuple[str, Callable[..., Section]]:

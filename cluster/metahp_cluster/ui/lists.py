@@ -93,19 +93,6 @@ def trials_table(view: SweepView, query: Query) -> Markup:
     return _table(found, _trial_columns(view), query, "trial")
 
 
-def ago(then: datetime, now: datetime) -> Markup:
-    """How long ago something was, with the moment itself for those who want to know."""
-    seconds = max((now - then).total_seconds(), 0.0)
-    text = f"{seconds:.0f} s ago"
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            text = f"{seconds / size:.0f} {unit} ago"
-            break
-    return Markup("<time datetime='{}' title='{}'>{}</time>").format(
-        then.isoformat(timespec="seconds"), then.strftime("%Y-%m-%d %H:%M:%S UTC"), text
-    )
-
-
 def _sweep_columns(now: datetime) -> list[Column[Entry]]:
     def name(entry: Entry) -> Markup:
         own = entry.summary
@@ -130,7 +117,7 @@ def _sweep_columns(now: datetime) -> list[Column[Entry]]:
         Column("trials", lambda e: f"{e.summary.cost.trials:,}", "trials", lambda e: e.summary.cost.trials),
         Column("epochs", lambda e: f"{e.summary.cost.epochs:,}", "epochs", lambda e: e.summary.cost.epochs),
         Column("saved", _saved, "saved", lambda e: e.summary.epochs_saved),
-        Column("latest", lambda e: ago(e.log.latest, now), "latest", lambda e: e.log.latest),
+        Column("latest", lambda e: markup.ago(e.log.latest, now), "latest", lambda e: e.log.latest),
     ]
 
 

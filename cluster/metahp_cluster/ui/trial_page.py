@@ -17,8 +17,10 @@ from metahp.store import Store
 from metahp.types import MadeDecision
 from metahp.why import Explanation, explain
 from metahp_cluster import figures, markup
+from metahp_cluster.markup import Cell
 from metahp_cluster.quiet import noise_to
 from metahp_cluster.sections import Section, as_code
+from metahp_cluster.summary import cost_of
 from metahp_cluster.sweep_view import Scored, SweepView
 from metahp_cluster.ui.lists import trial_address
 from metahp_cluster.views import config_text, searched_part
@@ -38,17 +40,16 @@ def found(view: SweepView, trial_id: str | None, number: str | None) -> Scored:
     raise StoreError(f"the sweep {view.sweep_id!r} holds no trial {trial_id or number!r}; its page lists them")
 
 
-def facts(view: SweepView, own: Scored) -> list[tuple[str, str | Markup]]:
+def facts(view: SweepView, own: Scored) -> list[tuple[str, Cell]]:
     """What the trial came to."""
     rank = "" if own.best is None else f"{view.ranked.index(own) + 1:,} of {len(view.ranked):,}"
-    pairs: list[tuple[str, str | Markup]] = [
+    return [
         ("status", markup.badge(str(own.trial.status))),
         (f"best {view.history.sweep.metric}", markup.number(own.best)),
         ("rank", rank or "–"),
         ("epochs", f"{own.trial.curve.last_step} of {view.full}"),
-        ("training", markup.duration(_seconds(own))),
+        ("training", markup.duration(cost_of(own.trial).seconds)),
     ]
-    return pairs
 
 
 def curve(view: SweepView, own: Scored, store: Store) -> Section:
@@ -107,12 +108,7 @@ SECTIONS: Mapping[str, tuple[str, Build]] = {
 """By key, the title of a section and what builds it; in the order in which they are shown."""
 
 
-def _seconds(own: Scored) -> float:
-    elapsed = own.trial.curve.elapsed_s
-    return float(elapsed[-1]) if len(elapsed) else 0.0
-
-
-def _decided(made: MadeDecision) -> tuple[str | Markup, ...]:
+def _decided(made: MadeDecision) -> tuple[Cell, ...]:
     own = made.decision
     spared = "" if own.carried_out else "; it ran on all the same, as a sample"
     forecast = (

@@ -12,7 +12,7 @@
   const parts = [...document.querySelectorAll("[data-part]")].map(element => ({
     element,
     query: element.hasAttribute("data-query") ? new URLSearchParams(location.search) : null,
-    shown: null, // the revision and query it shows
+    shown: null, // what it shows: revision, minute, query
     inSight: false,
     busy: false,
   }));
@@ -38,7 +38,8 @@
 
   async function refresh(part) {
     const url = address(part);
-    const wanted = `${revision} ${url}`;
+    const minute = Math.floor(Date.now() / 60000); // "5 min ago" is wrong a minute later
+    const wanted = `${revision} ${minute} ${url}`;
     if (part.busy || !part.inSight || revision === null || part.shown === wanted) return;
     part.busy = true;
     try {
