@@ -17,6 +17,7 @@ from metahp_cluster.ui.watch import Entry
 from metahp_cluster.views import config_text, searched_part
 
 PAGE = 50
+_SPARK = Markup("<svg class='spark' width='96' height='24' aria-hidden='true'><polyline points='{}'/></svg>")
 T = TypeVar("T")
 
 
@@ -94,31 +95,29 @@ def trials_table(view: SweepView, query: Query) -> Markup:
 
 
 def _sweep_columns(now: datetime) -> list[Column[Entry]]:
-    def name(entry: Entry) -> Markup:
-        own = entry.summary
-        told = markup.link(sweep_address(own.sweep.sweep_id), own.title)
-        return Markup("{}<span class='id'>{}</span>").format(told, own.sweep.sweep_id)
-
-    def best(entry: Entry) -> Markup:
-        own = entry.summary
-        line = figures.spark(own.line)
-        picture = Markup(
-            "<svg class='spark' width='96' height='24' aria-hidden='true'><polyline points='{}'/></svg>"
-        ).format(line)
-        text = Markup("<strong>{}</strong> <span class='soft'>{} {}</span>").format(
-            markup.number(own.best), own.sweep.metric, own.sweep.mode
-        )
-        return Markup("{}{}").format(picture, text) if line else text
-
     return [
-        Column("sweep", name, "name", lambda entry: entry.summary.title.lower()),
+        Column("sweep", _sweep_name, "name", lambda entry: entry.summary.title.lower()),
         Column("status", lambda entry: markup.badge(entry.state(now)), "status", lambda entry: entry.state(now)),
-        Column("best", best),
+        Column("best", _best_of_sweep),
         Column("trials", lambda e: f"{e.summary.cost.trials:,}", "trials", lambda e: e.summary.cost.trials),
         Column("epochs", lambda e: f"{e.summary.cost.epochs:,}", "epochs", lambda e: e.summary.cost.epochs),
         Column("saved", _saved, "saved", lambda e: e.summary.epochs_saved),
         Column("latest", lambda e: markup.ago(e.log.latest, now), "latest", lambda e: e.log.latest),
     ]
+
+
+def _sweep_name(entry: Entry) -> Markup:
+    sweep = entry.summary.sweep
+    told = markup.link(sweep_address(sweep.sweep_id), entry.summary.title)
+    return Markup("{}<span class='id'>{}</span>").format(told, sweep.sweep_id)
+
+
+def _best_of_sweep(entry: Entry) -> Markup:
+    own, line = entry.summary, figures.spark(entry.summary.line)
+    text = Markup("<strong>{}</strong> <span class='soft'>{} {}</span>").format(
+        markup.number(own.best), own.sweep.metric, own.sweep.mode
+    )
+    return _SPARK.format(line) + text if line else text
 
 
 def _saved(entry: Entry) -> str:
