@@ -56,6 +56,7 @@ build: install ## build the wheel, install it into an empty environment, use it 
 	.build/empty/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt dist/metahp-*.whl
 	cd .build && empty/bin/python -I -c "import metahp, metahp_searchers, metahp_cluster; print('imports from the wheel:', metahp.__version__)"
 	cd .build && empty/bin/metahp --version
+	cd .build && empty/bin/python -I -c "from metahp_cluster.ui import rendering as r; r.inline('live.js'); r.page('problem.html', {'sentence': ''})"
 
 lock: ## renew constraints.txt with the newest versions that pyproject.toml allows
 	rm -rf .build/lock && $(PYTHON) -m venv .build/lock

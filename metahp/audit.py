@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from heapq import nlargest
 from statistics import NormalDist
 
 from metahp.features import full_step
@@ -109,9 +110,8 @@ def audit(history: SweepHistory, decisions: Iterable[MadeDecision]) -> Audit:
             first.setdefault(made.trial_id, made)
     condemned = [(trial, first[trial.trial_id]) for trial in history.trials if trial.trial_id in first]
     stopped = [trial for trial, made in condemned if made.decision.carried_out]
-    left = [
-        _spared(sweep, trial, made, history.trials, full) for trial, made in condemned if not made.decision.carried_out
-    ]
+    leaders = _leaders(history)
+    left = [_spared(sweep, trial, made, leaders, full) for trial, made in condemned if not made.decision.carried_out]
     return Audit(
         condemned=len(condemned),
         stopped=len(stopped),
@@ -129,9 +129,15 @@ def wilson(share: float, count: float, level: float) -> tuple[float, float]:
     return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
-def _spared(sweep: Sweep, trial: Trial, made: MadeDecision, trials: Sequence[Trial], full: int) -> Spared:
-    others = [own.curve.best(sweep.mode) for own in trials if own.trial_id != trial.trial_id]
-    scores = [sweep.mode.sign * score for score in others if score is not None]
+def _leaders(history: SweepHistory) -> list[tuple[float, str]]:
+    """The two best scores, the larger the better, with their trials: the best of all others is one of them."""
+    mode = history.sweep.mode
+    scored = [(trial.curve.best(mode), trial.trial_id) for trial in history.trials]
+    return nlargest(2, [(mode.sign * best, trial_id) for best, trial_id in scored if best is not None])
+
+
+def _spared(sweep: Sweep, trial: Trial, made: MadeDecision, leaders: Sequence[tuple[float, str]], full: int) -> Spared:
+    scores = [score for score, trial_id in leaders if trial_id != trial.trial_id]
     own = trial.curve.best(sweep.mode)
     gain = sweep.mode.sign * own - max(scores) if own is not None and scores else 0.0
     left_running = 1.0 - made.decision.propensity

@@ -6,7 +6,9 @@ this sweep in the place of their random forest: pruned trials count, as far as t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -21,6 +23,8 @@ _CONFIGS = 2000
 _BINS = 10
 _FEWEST_TRIALS = 5
 _LEAST_SIGNAL = 0.3  # of the predictions' own uncertainty; 60 equal trials come to 0.2
+_MOST_PAIRED = 12  # hyperparameters, the most important ones, whose pairs are looked at
+_LEAST_TOGETHER = 0.01  # of the variance; a pair that does nothing comes to 0.5 % by chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,34 +40,76 @@ class Importance:
     share: float
 
 
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """What two hyperparameters explain together.
+
+    Attributes:
+        names: their paths.
+        share: of the variance over the whole space that they explain together and neither does alone, in ``[0, 1]``.
+    """
+
+    names: tuple[str, str]
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What mattered in a sweep; empty where fewer than five trials have reported, or all are predicted to end alike.
+
+    Attributes:
+        alone: every hyperparameter, the most important first.
+        together: pairs with at least a hundredth of the variance, the most important first.
+    """
+
+    alone: tuple[Importance, ...] = ()
+    together: tuple[Interaction, ...] = ()
+
+    @property
+    def unexplained(self) -> float:
+        """The rest: three and more hyperparameters together, in ``[0, 1]``."""
+        shares = [each.share for each in self.alone] + [each.share for each in self.together]
+        return max(1.0 - sum(shares), 0.0)
+
+
 def importances(history: SweepHistory, predictor: Predictor | None = None) -> list[Importance]:
-    """The hyperparameters of a sweep, the most important first; what they do together is in none of the shares.
+    """What each hyperparameter of a sweep explains alone; see `effects`."""
+    return list(effects(history, predictor).alone)
+
+
+def effects(history: SweepHistory, predictor: Predictor | None = None) -> Effects:
+    """What the hyperparameters of a sweep explain, alone and in pairs.
 
     Args:
         history: the sweep.
         predictor: what predicts; by default one that knows this sweep alone.
-
-    Returns:
-        nothing where fewer than five trials have reported, or all are predicted to end alike.
     """
     sweep = history.sweep
     told = [trial for trial in history.trials if trial.curve.best(sweep.mode) is not None]
     if len(told) < _FEWEST_TRIALS:
-        return []
+        return Effects()
     units = np.random.default_rng(0).random((_CONFIGS, sweep.space.dimension))
     configs = [sweep.space.decode(unit) for unit in units]
     posterior = (predictor or PriorPredictor()).condition(sweep, history.trials)
     queries = [Trial(f"query {number}", config) for number, config in enumerate(configs)]
     prediction = posterior.predict(queries, [full_step(sweep, told)] * _CONFIGS)
-    scores = prediction.mean
-    if float(np.std(scores)) <= _LEAST_SIGNAL * float(np.mean(prediction.std)):
-        return []
+    if float(np.std(prediction.mean)) <= _LEAST_SIGNAL * float(np.mean(prediction.std)):
+        return Effects()
     places, active = sweep.space.encode(configs)
-    shares = [
-        Importance(parameter.key, _share(scores, _groups(parameter, places[:, column], active[:, column])))
-        for column, parameter in enumerate(sweep.space.parameters)
-    ]
-    return sorted(shares, key=lambda each: -each.share)
+    return _split(sweep.space.parameters, prediction.mean, places, active)
+
+
+def _split(parameters: Sequence[Parameter], scores: FloatArray, places: FloatArray, active: BoolArray) -> Effects:
+    groups = [_groups(p, places[:, column], active[:, column]) for column, p in enumerate(parameters)]
+    shares = [_share(scores, own) for own in groups]
+    order = np.argsort(-np.array(shares), kind="stable")
+    pairs = []
+    for a, b in combinations(order[:_MOST_PAIRED], 2):
+        share = _share(scores, groups[a] * (groups[b].max() + 1) + groups[b]) - shares[a] - shares[b]
+        if share >= _LEAST_TOGETHER:
+            pairs.append(Interaction((parameters[a].key, parameters[b].key), share))
+    alone = tuple(Importance(parameters[column].key, shares[column]) for column in order)
+    return Effects(alone, tuple(sorted(pairs, key=lambda each: -each.share)))
 
 
 def _groups(parameter: Parameter, places: FloatArray, active: BoolArray) -> IntArray:

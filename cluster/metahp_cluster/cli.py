@@ -25,6 +25,7 @@ from metahp_cluster import (
     recommend_cli,
     report_cli,
     store_cli,
+    ui_cli,
     why_cli,
 )
 from metahp_cluster.report import facts
@@ -52,6 +53,7 @@ app.command()(audit_cli.audit)
 app.command()(recommend_cli.recommend)
 app.command()(plan_cli.plan)
 app.command()(plan_cli.advise)
+app.command()(ui_cli.ui)
 jobs_cli.mount(app)
 
 

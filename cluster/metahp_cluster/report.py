@@ -1,161 +1,96 @@
-"""One HTML file about a sweep that needs nothing else, not even a network."""
+"""One HTML file about a sweep, or about a store, that needs nothing else, not even a network."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from html import escape
+from datetime import UTC, datetime
 from pathlib import Path
 
-import plotly.graph_objects as go
-import plotly.io
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
 
-from metahp.audit import Audit, audit
-from metahp.importance import importances
+from metahp.audit import audit_of_store
 from metahp.store import Store
-from metahp.types import SweepHistory, Trial, TrialStatus
-from metahp_cluster import figures
+from metahp.store.files import explained
+from metahp.types import SweepHistory, TrialStatus
+from metahp_cluster import figures, markup
 from metahp_cluster.audit_cli import told
 from metahp_cluster.results import SweepResult
+from metahp_cluster.sections import NOWHERE, SECTIONS, Section
+from metahp_cluster.summary import Cost, Summary, summarise
+from metahp_cluster.sweep_view import Scored, SweepView
+from metahp_cluster.ui import rendering
 
 MOST_ROWS = 1000
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-  body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #222; }}
-  h1 {{ margin-bottom: 0; }}
-  .id {{ color: #666; font-family: monospace; }}
-  dl {{ display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.5rem; }}
-  dt {{ color: #666; }}
-  dd {{ margin: 0; }}
-  pre {{ background: #f4f4f4; padding: 1rem; overflow-x: auto; }}
-  table {{ border-collapse: collapse; width: 100%; }}
-  th, td {{ text-align: left; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }}
-  td.config {{ font-family: monospace; font-size: .85em; }}
-  p.note {{ color: #666; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p class="id">{sweep_id}</p>
-<dl>{facts}</dl>
-<h2>Best configuration</h2>
-<pre>{best}</pre>
-{sections}
-<h2>Trials</h2>
-<table><thead><tr><th>trial</th><th>status</th><th>epochs</th><th>best {metric}</th><th>configuration</th></tr></thead>
-<tbody>{rows}</tbody></table>
-{omitted}
-</body>
-</html>
-"""
+Told = tuple[str, str, Section]
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a store knows beside a sweep.
-
-    Attributes:
-        others: its other sweeps with the same metric, in the order of their beginning.
-        audit: whether it was right to stop the sweep's trials.
-    """
-
-    others: Sequence[SweepHistory] = ()
-    audit: Audit = field(default_factory=Audit)
-
-
-def context(store: Store, history: SweepHistory) -> Context:
-    """What the store knows beside this sweep."""
+def context(store: Store, history: SweepHistory) -> SweepView:
+    """A sweep with what its store knows beside it."""
     own = history.sweep
     found = [sweep for sweep in store.sweeps() if sweep.sweep_id != own.sweep_id]
     others = [store.history(s.sweep_id) for s in found if (s.metric, s.mode) == (own.metric, own.mode)]
-    return Context(others, audit(history, store.decisions(own.sweep_id)))
+    return SweepView(history, store.decisions(own.sweep_id), [summarise(other) for other in others])
 
 
-def write_report(path: Path, result: SweepResult, beside: Context) -> None:
-    """Write the page, in place of an older one.
+def write_report(path: Path, result: SweepResult, view: SweepView) -> None:
+    """Write the page of a sweep, in place of an older one.
 
     Args:
         path: where to.
         result: the sweep.
-        beside: what its store knows beside it.
+        view: the same, with what its store knows beside it.
 
     Raises:
-        OSError: it cannot be written there.
+        StoreError: it cannot be written there.
     """
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(render(result, beside), encoding="utf-8")
-    temporary.replace(path)
+    _write(path, render(result, view))
 
 
-def render(result: SweepResult, beside: Context | None = None) -> str:
-    """The page, with the code that draws it inside."""
-    sweep, trials = result.history.sweep, figures.best_first(result.history)
-    return _PAGE.format(
-        title=escape(sweep.name or "sweep"),
-        sweep_id=escape(sweep.sweep_id),
-        facts="".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts(result)),
-        best=escape(_as_code(result)),
-        sections=_sections(result, beside or Context()),
-        metric=escape(sweep.metric),
-        rows="".join(_row(trial, result) for trial in trials[:MOST_ROWS]),
-        omitted=_note(f"and {len(trials) - MOST_ROWS} more, not as good") if len(trials) > MOST_ROWS else "",
+def write_store_report(path: Path, store: Store) -> None:
+    """Write the page of a store, in place of an older one.
+
+    Args:
+        path: where to.
+        store: the store.
+
+    Raises:
+        StoreError: it cannot be written there, or the store cannot be read.
+    """
+    _write(path, render_store(store))
+
+
+def render(result: SweepResult, view: SweepView | None = None) -> str:
+    """The page of a sweep."""
+    view = view or SweepView(result.history)
+    sweep = result.history.sweep
+    built = [(key, title, build(view, NOWHERE)) for key, (title, build) in SECTIONS.items()]
+    return _page(
+        sweep.name or "sweep", sweep.sweep_id, facts(result), [*built, ("trials full", "Trials", _trials(view))]
     )
 
 
-def _sections(result: SweepResult, beside: Context) -> str:
-    """The pictures, each with what it is about."""
-    history = result.history
-    shares, coordinates = importances(history), figures.coordinates(history)
-    told = [("Best so far", figures.progress(history)), ("Learning curves", figures.curves(history))]
-    if coordinates is not None:
-        told.append(("Hyperparameters of all trials", coordinates))
-    if shares:
-        told.append(("What mattered", figures.bars(shares)))
-    code = [_section(title, figure, is_first=not place) for place, (title, figure) in enumerate(told)]
-    if shares:
-        rest = 1.0 - min(sum(each.share for each in shares), 1.0)
-        code.append(_note(f"The other {rest:.0%} are hyperparameters together, and curves that were cut too early."))
-    return "".join(code) + _pruned(beside.audit) + _compared(history, beside.others)
-
-
-def _section(title: str, figure: go.Figure, *, is_first: bool) -> str:
-    drawn = plotly.io.to_html(figure, include_plotlyjs=is_first, full_html=False, config={"displaylogo": False})
-    return f"<h2>{escape(title)}</h2>\n{drawn}\n"
-
-
-def _note(text: str) -> str:
-    return f'<p class="note">{escape(text)}</p>'
-
-
-def _pruned(found: Audit) -> str:
-    """Whether it was right to stop trials, if any were to be stopped."""
-    if not found.condemned:
-        return ""
-    return f"<h2>Was stopping right?</h2>{''.join(f'<p>{escape(line)}</p>' for line in told(found))}"
-
-
-def _compared(history: SweepHistory, others: Sequence[SweepHistory]) -> str:
-    """The best of the other sweeps of the store, with how much they have trained."""
-    if not others:
-        return ""
-    rows = "".join(_sweep_row(each) for each in [history, *others])
-    head = f"<tr><th>sweep</th><th>trials</th><th>epochs</th><th>best {escape(history.sweep.metric)}</th></tr>"
-    return f"<h2>Sweeps of this store</h2><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
-
-
-def _sweep_row(history: SweepHistory) -> str:
-    best = history.incumbent()
-    value = None if best is None else best.curve.best(history.sweep.mode)
-    epochs = sum(trial.curve.last_step for trial in history.trials)
-    name = history.sweep.name or history.sweep.sweep_id
-    return _cells(name, str(len(history.trials)), str(epochs), "" if value is None else f"{value:.6g}")
+def render_store(store: Store) -> str:
+    """The page of a store: its sweeps, newest first, those of one metric beside each other, and what they cost."""
+    summaries = [summarise(history) for history in store.curves()]
+    total = sum((each.cost for each in summaries), Cost())
+    spared = sum(each.epochs_saved for each in summaries)
+    known = [
+        ("sweeps", f"{len(summaries):,}"),
+        ("trials", f"{total.trials:,}"),
+        ("epochs trained", f"{total.epochs:,}"),
+        ("epochs saved by pruning", f"{spared:,}"),
+        ("training", markup.duration(total.seconds)),
+    ]
+    stopping = Section(markup.paragraphs(told(audit_of_store(store))))
+    told_sections = [
+        ("sweeps full", "Sweeps", _sweeps(summaries)),
+        *_by_metric(summaries),
+        ("pruning full", "Was stopping right?", stopping),
+    ]
+    return _page("Store", f"{store.location}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC", known, told_sections)
 
 
 def facts(result: SweepResult) -> list[tuple[str, str]]:
@@ -176,23 +111,61 @@ def facts(result: SweepResult) -> list[tuple[str, str]]:
     return found
 
 
-def _row(trial: Trial, result: SweepResult) -> str:
-    best = trial.curve.best(result.history.sweep.mode)
-    value = "" if best is None else f"{best:.6g}"
-    config = f'<td class="config">{escape(json.dumps(trial.config, default=str))}</td>'
-    return _cells(trial.trial_id, str(trial.status), str(trial.curve.last_step), value, last=config)
+def _page(title: str, subtitle: str, known: Sequence[tuple[str, str]], sections: Sequence[Told]) -> str:
+    content = {
+        "title": title,
+        "subtitle": subtitle,
+        "facts": markup.tiles(known),
+        "sections": sections,
+        "plotly": Markup(get_plotlyjs()),
+        "inline": rendering.inline,
+        "figure_json": rendering.figure_json,
+    }
+    return rendering.page("report.html", content)
 
 
-def _cells(*texts: str, last: str = "") -> str:
-    return f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in texts)}{last}</tr>"
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_suffix(".tmp")
+    with explained("write the report", path):
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
 
 
-def _as_code(result: SweepResult) -> str:
-    """The best configuration, ready to be pasted into a script."""
-    best = result.history.incumbent()
-    if best is None:
-        return "none yet"
-    value = best.curve.best(result.history.sweep.mode)
-    lines = [f"    {key!r}: {value!r}," for key, value in best.config.items()]
-    told = f"# {result.history.sweep.metric} = {value:.6g} at best, within {best.curve.last_step} epochs"
-    return "\n".join([told, "config = {", *lines, "}"])
+def _trials(view: SweepView) -> Section:
+    head = ("#", "trial", "status", "epochs", f"best {view.history.sweep.metric}", "configuration")
+    table = markup.table(head, map(_row, view.ranked[:MOST_ROWS]), "trials, the best first")
+    left_out = len(view.ranked) - MOST_ROWS
+    return Section(table + markup.note(f"and {left_out:,} more, not as good") if left_out > 0 else table)
+
+
+def _row(each: Scored) -> tuple[str | Markup, ...]:
+    trial = each.trial
+    config = Markup("<code>{}</code>").format(json.dumps(trial.config, default=str))
+    status = markup.badge(str(trial.status))
+    return str(each.number), trial.trial_id, status, str(trial.curve.last_step), markup.number(each.best), config
+
+
+def _sweeps(summaries: Sequence[Summary]) -> Section:
+    if not summaries:
+        return Section(markup.note("This store holds no sweeps yet; metahp run and metahp import fill it."))
+    head = ("sweep", "trials", "epochs", "training", "best", "metric", "saved by pruning")
+    return Section(markup.table(head, map(_sweep_row, reversed(summaries)), "sweeps, the newest first"))
+
+
+def _sweep_row(each: Summary) -> tuple[str | Markup, ...]:
+    own, sweep = each.cost, each.sweep
+    name = Markup("{}<span class='id'>{}</span>").format(each.title, sweep.sweep_id)
+    took = (f"{own.trials:,}", f"{own.epochs:,}", markup.duration(own.seconds))
+    return name, *took, markup.number(each.best), f"{sweep.metric} ({sweep.mode})", f"{each.epochs_saved:,} epochs"
+
+
+def _by_metric(summaries: Sequence[Summary]) -> list[Told]:
+    """The sweeps of each metric in one figure; a metric of one sweep has nothing to be compared with."""
+    kinds = dict.fromkeys((each.sweep.metric, each.sweep.mode) for each in summaries if each.line)
+    found = []
+    for number, (metric, mode) in enumerate(kinds):
+        *others, newest = [s for s in summaries if (s.sweep.metric, s.sweep.mode) == (metric, mode) and s.line]
+        label = f"best {metric} after so many epochs, by sweep; {newest.title} is the newest"
+        section = Section(figure=figures.comparison(newest, others), label=label)
+        found.append((f"comparison full metric-{number}", f"{metric} ({mode})", section))
+    return found

@@ -10,17 +10,24 @@ import typer
 from metahp.errors import StoreError
 from metahp.store import Store
 from metahp.types import SweepHistory
-from metahp_cluster.report import context, write_report
+from metahp_cluster.report import context, write_report, write_store_report
 from metahp_cluster.results import SweepResult
 
 
 def report(
     location: Annotated[str, typer.Argument(help="The store's directory or URI.", envvar="METAHP_STORE")],
     sweep_id: Annotated[str | None, typer.Option("--sweep", help="By default the newest.", metavar="ID")] = None,
+    whole: Annotated[bool, typer.Option("--all", help="Of all sweeps of the store, on one page.")] = False,
     output: Annotated[Path, typer.Option(help="Where to.")] = Path("report.html"),
 ) -> None:
-    """Write the report of one sweep: one HTML file that needs nothing else."""
+    """Write the report of one sweep, or of the whole store: one HTML file that needs nothing else."""
     store = Store(location, create=False)
+    if whole and sweep_id is not None:
+        raise typer.BadParameter("--all is the whole store, --sweep one sweep of it; give one of them")
+    if whole:
+        write_store_report(output, store)
+        print(f"{store.location}: {output}")
+        return
     history = chosen(store, sweep_id)
     longest = max((trial.curve.last_step for trial in history.trials), default=1)
     result = SweepResult(

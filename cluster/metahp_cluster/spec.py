@@ -56,7 +56,8 @@ def _task(value: Any) -> Any:
     return value
 
 
-def _default_store() -> str:
+def default_store() -> str:
+    """The user's own store, where none is named."""
     return str(Path(platformdirs.user_data_dir("metahp")) / "store")
 
 
@@ -126,7 +127,7 @@ class Sweep(_Spec):
     mode: Mode
     budget: Budget
     resources: Resources = Resources()
-    store: str = Field(default_factory=_default_store, min_length=1)
+    store: str = Field(default_factory=default_store, min_length=1)
     output: Path = Path("metahp-output")
     task: Annotated[dict[str, TaskValue], BeforeValidator(_task)] = {}
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0

@@ -52,6 +52,7 @@ pandas::
 `segments`, `parquet`     files that are checked, merged and put in quarantine
 `places`, `buckets`       where files lie: a disk, or an object store
 `catalog`                 which sweeps there are
+`follow`                  sweeps while they grow, each row read once
 `upkeep`, `export`        checking, merging, pruning; rows as one file for others
 `importing`, `importers`  sweeps that were run elsewhere: Ray Tune, Optuna, tables
 `codec`, `rows`           plain data as exact JSON; sweeps and reports as rows

@@ -154,16 +154,22 @@ class Segments:
         return [segment.name for segment in self.listed(spool_id) if not self._is_good(segment, spool_id)]
 
     def read(
-        self, spool_id: str, columns: Sequence[str] | None = None, where: pc.Expression | None = None
+        self,
+        spool_id: str,
+        columns: Sequence[str] | None = None,
+        where: pc.Expression | None = None,
+        *,
+        after: int = 0,
     ) -> Iterator[pa.RecordBatch]:
-        """All rows of a spool in order, each once.
+        """The rows of a spool in order, each once.
 
         Args:
             spool_id: whose rows.
             columns: which columns, all if None.
             where: only rows for which this is true.
+            after: only rows with larger numbers; files that hold none of these are not opened.
         """
-        reached, ahead = 0, self.cover(spool_id)
+        reached, ahead = after, self.cover(spool_id)
         while ahead:
             segment = ahead.pop(0)
             if segment.last <= reached:

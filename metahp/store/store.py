@@ -19,6 +19,7 @@ from metahp.store.cursor import Cursor
 from metahp.store.curves import EVENT_COLUMNS, RESULT_COLUMNS, TrialBook
 from metahp.store.export import Exported
 from metahp.store.forecasts import ForecastBook
+from metahp.store.follow import Follower
 from metahp.store.importing import ImportReport, check_trials, completed, identity_of, record_trials, space_of
 from metahp.store.redaction import redact_space
 from metahp.store.schema import TABLES, Table
@@ -235,6 +236,10 @@ class Store:
             return export.write(path, export.CURVES, batches, replace=replace)
         where = None if sweep_ids is None else pc.field("sweep_id").isin(sorted(sweep_ids))
         return export.write(path, TABLES[table], self.scan(table, filter=where), replace=replace)
+
+    def follow(self) -> Follower:
+        """A reader that goes on reading: for whoever shows sweeps while they run."""
+        return Follower(self._tables, self._catalog)
 
     def cursor(self) -> Cursor:
         """How far everything is published now; read it before `curves` to miss nothing."""

@@ -11,14 +11,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import typer
 
 import metahp
 from metahp.errors import StoreError, SweepSpecError
 from metahp.space import Float, SearchSpace
 from metahp.store import Store
 from metahp.types import LearningCurve, Measurement, Mode, Sweep, SweepHistory, Trial, TrialStatus
-from metahp_cluster import environment
+from metahp_cluster import environment, figures
 from metahp_cluster.cli import app, exit_code, main
 from metahp_cluster.interrupts import Brake
 from metahp_cluster.machine import Node, at_once
@@ -27,6 +29,7 @@ from metahp_cluster.quiet import noise_to
 from metahp_cluster.report import facts, render
 from metahp_cluster.results import SweepResult
 from metahp_cluster.spec import Resources
+from metahp_cluster.summary import Cost, summarise
 from metahp_cluster.views import LineView, LiveView, NoView, clock, summary
 
 
@@ -186,9 +189,53 @@ def test_a_report_shows_what_mattered_and_the_other_sweeps(tmp_path: Path) -> No
     assert "Sweeps of this store" in text
     assert "first" in text
     assert text.count("plotly.js v") == 1
+    assert "    &#39;x&#39;: 0.95," in text
     with pytest.raises(StoreError, match="nowhere"):
         main_of("report", str(tmp_path / "nowhere"), "--output", str(page))
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_the_report_of_a_store(tmp_path: Path) -> None:
+    store, page = Store(tmp_path / "store"), tmp_path / "page.html"
+    main_of("report", str(store.path), "--all", "--output", str(page))
+    assert "This store holds no sweeps yet" in page.read_text()
+    for name in ("first", "<second>"):
+        trials = [{"config": {"x": n / 20, "data": {"seed": 0}}, "curve": [(1, n / 20, 3.0)]} for n in range(20)]
+        store.import_sweep(name=name, space=SPACE, metric="acc", mode="max", trials=trials)
+    main_of("report", str(store.path), "--all", "--output", str(page))
+    text = page.read_text()
+    assert "<dd>40</dd>" in text
+    assert "2.0 min" in text
+    assert "&lt;second&gt;" in text
+    assert "<second>" not in text
+    assert text.count("data-figure=") == 1
+    with pytest.raises(StoreError, match=r"cannot write the report at /dev/null/page\.html: Not a directory; use"):
+        main_of("report", str(store.path), "--all", "--output", "/dev/null/page.html")
+    with pytest.raises(typer.BadParameter, match="give one of them"):
+        main_of("report", str(store.path), "--all", "--sweep", "s")
+
+
+def test_what_pruning_saved_is_counted_at_each_trials_own_pace() -> None:
+    curves = [(TrialStatus.COMPLETED, 4, 10.0), (TrialStatus.STOPPED, 1, 100.0), (TrialStatus.ERRORED, 0, 1.0)]
+    trials = tuple(
+        Trial(str(n), {"x": 0.5}, LearningCurve.of([(s, s / 10, s * pace) for s in range(1, steps + 1)]), status)
+        for n, (status, steps, pace) in enumerate(curves)
+    )
+    found = summarise(SweepHistory(Sweep("id-1", SPACE, "acc", Mode.MAX, 4), trials))
+    assert found.cost == Cost(trials=3, epochs=5, seconds=140.0)
+    assert found.costs[TrialStatus.STOPPED] == Cost(1, 1, 100.0)
+    assert (found.epochs_saved, found.seconds_saved) == (3, 300.0)
+    assert (found.best, found.line) == (0.4, ((1, 0.1), (2, 0.2), (3, 0.3), (4, 0.4), (5, 0.4)))
+
+
+def test_an_axis_leaves_out_what_diverged() -> None:
+    losses = np.array([*np.linspace(0.1, 1.0, 50), 1e30, np.nan, np.inf])
+    shown = figures.focus(losses, -1.0)
+    assert shown is not None
+    assert shown[0] < 0.1
+    assert 0.8 < shown[1] < 1.2
+    assert figures.focus(np.linspace(0.0, 1.0, 50), 1.0) is None
+    assert figures.focus(np.array([np.nan]), 1.0) is None
 
 
 def main_of(*arguments: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from metahp.importance import importances
+from metahp.importance import effects, importances
 from metahp.space import Categorical, Float, SearchSpace
 from metahp.types import LearningCurve, Mode, Sweep, SweepHistory, Trial
 
@@ -45,3 +45,18 @@ def test_nothing_is_said_of_next_to_nothing() -> None:
     assert importances(history(lambda config: 1.0)) == []
     assert importances(history(lambda config: config["lr"], trials=4)) == []
     assert importances(history(lambda config: float("nan"))) == []
+
+
+def test_what_only_matters_together_is_a_pair() -> None:
+    """A saddle: neither explains anything alone."""
+    found = effects(history(lambda config: (np.log10(config["lr"]) + 2) * (config["idle"] - 0.5), trials=120))
+    assert found.together[0].names in (("lr", "idle"), ("idle", "lr"))
+    assert found.together[0].share > 0.5
+    assert max(each.share for each in found.alone) < 0.2
+    assert all("kind" not in each.names for each in found.together)
+
+
+def test_what_only_adds_up_is_no_pair() -> None:
+    found = effects(history(lambda config: np.log10(config["lr"]) + 4 * config["idle"]))
+    assert all(each.share < 0.05 for each in found.together)
+    assert found.unexplained < 0.1

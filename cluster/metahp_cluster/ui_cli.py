@@ -1,0 +1,37 @@
+"""``metahp ui``: all sweeps of a store in a browser, live."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from typing import Annotated
+
+import typer
+
+from metahp.store import Store
+from metahp_cluster.spec import default_store
+
+
+def ui(
+    location: Annotated[
+        str | None,
+        typer.Argument(help="The store's directory or URI; by default your own.", envvar="METAHP_STORE"),
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="On this machine alone; 0 for a free one.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show all sweeps of a store in a browser, live, until Ctrl-C.
+
+    Only this machine can reach it, and only who knows the address with its token.
+    """
+    store = Store(location or default_store(), create=False)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # forecasts load TensorFlow, which talks
+    from metahp_cluster.ui.serve import listen, serve  # slow to import
+
+    def ready(address: str) -> None:
+        told = f"{store.location} is shown at {address} until Ctrl-C"
+        print(json.dumps({"address": address, "store": store.location}) if as_json else told, flush=True)
+
+    with contextlib.suppress(KeyboardInterrupt), listen(port) as at:  # Ctrl-C is how it ends, not a mistake
+        serve(store, at, ready)
