@@ -13,6 +13,7 @@ from heapq import nlargest
 from statistics import NormalDist
 
 from metahp.features import full_step
+from metahp.store import Store
 from metahp.types import Action, MadeDecision, Sweep, SweepHistory, Trial
 
 
@@ -119,6 +120,15 @@ def audit(history: SweepHistory, decisions: Iterable[MadeDecision]) -> Audit:
         epochs_saved=sum(max(full - trial.curve.last_step, 0) for trial in stopped),
         epochs_spent=sum(max(spared.last_step - spared.step, 0) for spared in left),
     )
+
+
+def audit_of_store(store: Store) -> Audit:
+    """The audits of all sweeps of a store, taken together.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    return sum((audit(history, store.decisions(history.sweep.sweep_id)) for history in store.curves()), Audit())
 
 
 def wilson(share: float, count: float, level: float) -> tuple[float, float]:

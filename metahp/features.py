@@ -228,7 +228,7 @@ def plausible(values: FloatArray) -> BoolArray:
 
 
 def natural_bounds(values: FloatArray) -> tuple[float, float]:
-    """Where a metric must lie: from 0 to 1 if it was never beyond, from 0 on if it was never negative, else anywhere."""
+    """Where a metric must lie: from 0 to 1 if it never left that, from 0 on if it never was negative, else anywhere."""
     finite = values[np.isfinite(values)]
     if not len(finite) or finite.min() < 0.0:
         return -math.inf, math.inf

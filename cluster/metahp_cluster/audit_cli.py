@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from metahp.audit import Audit
+from metahp.audit import Audit, audit_of_store
 from metahp.audit import audit as audit_of
-from metahp.certificate import certificate, evidence_of
+from metahp.certificate import certificate, evidence_of, evidence_of_store
 from metahp.policy import MAX_FALSE_PRUNES
 from metahp.store import Store
 
@@ -26,10 +26,11 @@ def audit(
 ) -> None:
     """Say how often stopping trials was right: some run on all the same, so that this is known."""
     store = Store(location, create=False)
-    histories = store.curves() if sweep_id is None else [store.history(sweep_id)]
-    made = [(history, store.decisions(history.sweep.sweep_id)) for history in histories]
-    found = sum((audit_of(history, decisions) for history, decisions in made), Audit())
-    evidence = [each for history, decisions in made for each in evidence_of(history, decisions)]
+    if sweep_id is None:
+        found, evidence = audit_of_store(store), evidence_of_store(store)
+    else:
+        history, decisions = store.history(sweep_id), store.decisions(sweep_id)
+        found, evidence = audit_of(history, decisions), evidence_of(history, decisions)
     promise = certificate(evidence, MAX_FALSE_PRUNES, CONFIDENCE)
     if as_json:
         print(json.dumps(as_data(found) | {"certificate": asdict(promise)}))
