@@ -18,8 +18,8 @@ from metahp.store.catalog import Catalog
 from metahp.store.cursor import Cursor
 from metahp.store.curves import EVENT_COLUMNS, RESULT_COLUMNS, TrialBook
 from metahp.store.export import Exported
-from metahp.store.forecasts import ForecastBook
 from metahp.store.follow import Follower
+from metahp.store.forecasts import ForecastBook
 from metahp.store.importing import ImportReport, check_trials, completed, identity_of, record_trials, space_of
 from metahp.store.redaction import redact_space
 from metahp.store.schema import TABLES, Table
