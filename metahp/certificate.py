@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from metahp.audit import audit
 from metahp.gate import chance_of_so_few
 from metahp.store import Store
-from metahp.types import MadeDecision, SweepHistory
+from metahp.types import Action, MadeDecision, SweepHistory
 
 STEPS = (0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)
 """The thresholds that are tried, in units of the allowed share."""
+
+_EQUAL = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,13 @@ class Evidence:
 
     Attributes:
         lowest_chance: the smallest chance to win that it was ever given.
+        condemned_below: the threshold by which it was to be stopped; it says nothing of bolder ones, since trials between
+            the two were not left to chance.
         won: whether it beat all other trials of its sweep in the end.
     """
 
     lowest_chance: float
+    condemned_below: float
     won: bool
 
 
@@ -74,8 +79,7 @@ def certificate(evidence: Sequence[Evidence], allowed: float, confidence: float)
     """The boldest threshold that the evidence vouches for; the most careful one, and no promise, where there is none.
 
     Args:
-        evidence: trials that were to be stopped at a threshold of ``4 * allowed`` or above, chosen without regard to
-            how they ended.
+        evidence: trials that were to be stopped, chosen without regard to how they ended.
         allowed: the share of the stopped trials that may be winners, in ``(0, 1)``.
         confidence: in ``(0, 1)``.
     """
@@ -95,13 +99,13 @@ def evidence_of(history: SweepHistory, decisions: Iterable[MadeDecision]) -> lis
         history: its trials.
         decisions: about them.
     """
-    made = list(decisions)
+    made = [each for each in decisions if each.step and math.isfinite(each.decision.probability)]
     lowest: dict[str, float] = {}
     for each in made:
-        if each.step and math.isfinite(each.decision.probability):
-            lowest[each.trial_id] = min(lowest.get(each.trial_id, math.inf), each.decision.probability)
-    judged = (spared for spared in audit(history, made).judged if spared.trial_id in lowest)
-    return [Evidence(lowest[spared.trial_id], spared.gain > 0) for spared in judged]
+        lowest[each.trial_id] = min(lowest.get(each.trial_id, math.inf), each.decision.probability)
+    rules = {each.trial_id: each.decision.threshold for each in reversed(made) if each.decision.action is Action.STOP}
+    judged = (spared for spared in audit(history, made).judged if spared.trial_id in rules)
+    return [Evidence(lowest[own.trial_id], rules[own.trial_id], own.gain > 0) for own in judged]
 
 
 def evidence_of_store(store: Store) -> list[Evidence]:
@@ -114,5 +118,5 @@ def evidence_of_store(store: Store) -> list[Evidence]:
 
 
 def _counts(evidence: Sequence[Evidence], threshold: float) -> tuple[int, int]:
-    stopped = [each for each in evidence if each.lowest_chance < threshold]
+    stopped = [each for each in evidence if each.lowest_chance < threshold <= each.condemned_below + _EQUAL]
     return len(stopped), sum(each.won for each in stopped)

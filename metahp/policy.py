@@ -41,8 +41,9 @@ _FEW_TO_COMPARE = 3
 _LEAST_STARTS = 4
 _DRAWS = 8  # to find one that was not tried before, in a small space
 _STALE_SHARE = 0.25  # reports per trial that a posterior may lack
-_BELOW = 4.0  # of trials with predicted chances below p, about p / 4 would have won; see docs/model_card.md
-_BLIND_BELOW = 2.0  # the same where there is no history
+_BELOW = 2.0  # of trials with predicted chances below p, about p / 2 would have won; see docs/model_card.md
+_BELOW_AMONG_PEERS = 3.0  # the same where several past sweeps had the same hyperparameters
+_SEVERAL = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +90,7 @@ class Policy:
             return _started(sweep.space.sample(rng), "drawn at random: everything there is was tried")
         tried = [trial.config for trial in trials]
         if past is not None and len(trials) < max(min(len(past.sources), self.starts), _LEAST_STARTS):
-            several = len(past.sources) >= _LEAST_STARTS
+            several = len(past.sources) >= _SEVERAL
             proven = best_of(past, sweep.space, tried) if several else []
             config = next_of_portfolio(proven or candidates, tried, past)
             return _started(config, f"with the trials before it, the best for {len(past.sources)} past sweeps")
@@ -137,7 +138,9 @@ class Policy:
         return Decision(action, f"chance to beat {score:.4g} is {chance:.0%}", chance, threshold, forecast)
 
     def _usual_threshold(self, sweep: Sweep) -> float:
-        return (_BLIND_BELOW if self._experience(sweep) is None else _BELOW) * self.max_false_prunes
+        past = self._experience(sweep)
+        several = past is not None and past.peers >= _SEVERAL
+        return (_BELOW_AMONG_PEERS if several else _BELOW) * self.max_false_prunes
 
     def _most_promising(self, sweep: Sweep, trials: Sequence[Trial], candidates: Sequence[Config]) -> Proposal:
         """Largest expected improvement, taking it that running trials will do as predicted."""

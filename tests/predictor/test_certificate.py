@@ -13,7 +13,7 @@ from metahp.certificate import STEPS, Evidence, certificate, evidence_of
 from metahp.space import Float, SearchSpace
 from metahp.types import Action, Decision, LearningCurve, MadeDecision, Mode, Sweep, SweepHistory, Trial, TrialStatus
 
-CAREFUL = [Evidence(0.001, won=False)]
+CAREFUL = [Evidence(0.001, 0.2, won=False)]
 
 
 def test_nothing_is_certified_by_nothing() -> None:
@@ -32,8 +32,13 @@ def test_forty_five_without_a_winner_certify_five_percent() -> None:
     assert (found.trials, found.winners) == (45, 0)
 
 
+def test_nothing_is_certified_beyond_what_was_left_to_chance() -> None:
+    found = certificate([Evidence(0.001, 0.1, won=False)] * 60, 0.05, 0.9)
+    assert found.threshold == pytest.approx(0.1)
+
+
 def test_the_boldest_threshold_that_holds_is_taken() -> None:
-    winners = [Evidence(0.11, won=True)] * 20
+    winners = [Evidence(0.11, 0.2, won=True)] * 20
     found = certificate(CAREFUL * 60 + winners, 0.05, 0.9)
     assert found.threshold == pytest.approx(0.10)
     assert found.is_certified
@@ -43,7 +48,7 @@ def test_the_boldest_threshold_that_holds_is_taken() -> None:
 def test_any_evidence_gives_a_threshold_of_the_grid(
     drawn: list[tuple[float, bool]], allowed: float, confidence: float
 ) -> None:
-    found = certificate([Evidence(chance, won) for chance, won in drawn], allowed, confidence)
+    found = certificate([Evidence(chance, 1.0, won) for chance, won in drawn], allowed, confidence)
     assert found.threshold / allowed == pytest.approx(
         next(s for s in STEPS if math.isclose(s * allowed, found.threshold))
     )
@@ -57,7 +62,7 @@ def test_the_promise_is_kept_in_nine_of_ten_stores() -> None:
     for _ in range(400):
         chances = rng.uniform(0.0, 0.2, 150)
         won = rng.random(150) < 1.5 * chances
-        found = certificate([Evidence(c, bool(w)) for c, w in zip(chances, won, strict=True)], 0.05, 0.9)
+        found = certificate([Evidence(c, 0.2, bool(w)) for c, w in zip(chances, won, strict=True)], 0.05, 0.9)
         true_share = 1.5 * found.threshold / 2  # of those with a uniform chance below the threshold
         broken += found.is_certified and true_share > 0.05
     assert broken <= 0.1 * 400
@@ -80,4 +85,4 @@ def test_the_evidence_is_what_ran_on_by_its_lowest_chance() -> None:
         stopped("b", 1, 0.01, carried_out=True),
         MadeDecision("c", 1, Decision(Action.CONTINUE, "", 0.5, 0.2)),
     ]
-    assert evidence_of(history, made) == [Evidence(0.04, won=True)]
+    assert evidence_of(history, made) == [Evidence(0.04, 0.2, won=True)]
