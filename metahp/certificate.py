@@ -31,8 +31,8 @@ class Evidence:
 
     Attributes:
         lowest_chance: the smallest chance to win that it was ever given.
-        condemned_below: the threshold by which it was to be stopped; it says nothing of bolder ones, since trials between
-            the two were not left to chance.
+        condemned_below: the threshold by which it was to be stopped. It says nothing of bolder ones: which trials
+            between the two ran on was not left to chance.
         won: whether it beat all other trials of its sweep in the end.
     """
 
