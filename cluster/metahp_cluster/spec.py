@@ -114,6 +114,7 @@ class Sweep(_Spec):
         prune: whether MetaHP stops trials: ``on``, ``gated``, ``shadow`` or ``off``, see `metahp.pruning`.
         max_false_prunes: share of the trials that it stops that may turn out to have been winners; 0 stops none.
         audit: share of the trials to be stopped that run on, so that ``metahp audit`` can say whether it was right.
+        pause: whether MetaHP may pause trials that save a checkpoint with their reports, see `metahp.freezing`.
         learn: whether the predictor goes on learning from the store while the sweep runs.
     """
 
@@ -132,6 +133,7 @@ class Sweep(_Spec):
     prune: Prune = Prune.GATED
     max_false_prunes: Annotated[float, Field(strict=True, ge=0, lt=1)] = MAX_FALSE_PRUNES
     audit: Annotated[float, Field(strict=True, ge=0, lt=1)] = AUDIT
+    pause: Annotated[bool, Field(strict=True)] = False
     learn: Annotated[bool, Field(strict=True)] = True
 
 

@@ -116,6 +116,7 @@ def make_search(sweep: Sweep, store: Store, sweep_id: str) -> MetaSearch:
         seed=sweep.seed,
         name=sweep.name,
         pruning=Pruning(sweep.prune, sweep.max_false_prunes, sweep.audit),
+        pause=sweep.pause,
         sweep_id=sweep_id,
     )
 
