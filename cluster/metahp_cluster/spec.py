@@ -94,6 +94,16 @@ class Resources(_Spec):
     at_once: Count | None = None
 
 
+class Checkpoints(_Spec):
+    """What is kept of the checkpoints that trials save.
+
+    Attributes:
+        keep_gb: room for those of finished trials, the best ones first; the best one of all is kept in any case.
+    """
+
+    keep_gb: Annotated[float, Field(strict=True, ge=0)] = 10.0
+
+
 class Sweep(_Spec):
     """A sweep to run.
 
@@ -106,6 +116,7 @@ class Sweep(_Spec):
         mode: whether it is minimised or maximised.
         budget: trials, epochs, hours.
         resources: what one trial gets, and how many run at once.
+        checkpoints: how much of the disk those of finished trials may take.
         store: where all sweeps are kept, and what this one learns from.
         output: the folder for log and report; a sub-folder is made for each sweep.
         task: what is known about the data, by names and plain values; similar tasks teach more.
@@ -125,6 +136,7 @@ class Sweep(_Spec):
     mode: Mode
     budget: Budget
     resources: Resources = Resources()
+    checkpoints: Checkpoints = Checkpoints()
     store: str = Field(default_factory=_default_store, min_length=1)
     output: Path = Path("metahp-output")
     task: Annotated[dict[str, TaskValue], BeforeValidator(_task)] = {}
@@ -194,7 +206,11 @@ def _located(error: ErrorDetails, document: yaml_lines.Document) -> tuple[int, s
 
 
 def _did_you_mean(path: tuple[str | int, ...]) -> str:
-    parts: dict[tuple[str | int, ...], type[BaseModel]] = {("budget",): Budget, ("resources",): Resources}
+    parts: dict[tuple[str | int, ...], type[BaseModel]] = {
+        ("budget",): Budget,
+        ("resources",): Resources,
+        ("checkpoints",): Checkpoints,
+    }
     known = list(parts.get(path[:-1], Sweep).model_fields)
     close = get_close_matches(str(path[-1]), known, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"

@@ -47,6 +47,7 @@ SWEEP: dict[str, Any] = {
     "budget": {"trials": 2, "epochs": 5},
     "resources": {"at_once": 1},
     "learn": False,
+    "checkpoints": {"keep_gb": 0},
 }
 
 
@@ -69,6 +70,7 @@ def test_a_paused_trial_goes_on_as_if_nothing_had_happened(
     paused = run(load_sweep(sweep_file(CODE, store="paused", **SWEEP)))
     assert paused.is_complete, paused.halted
     assert curves(paused) == curves(whole)
+    assert len(list(paused.folder.rglob("*.weights.h5"))) == 1  # of the best trial, for which alone there is room
     decisions = Store(paused.store).decisions(paused.sweep_id)
     assert [(made.step, made.decision.action) for made in decisions if made.decision.action is Action.PAUSE] == [
         (2, Action.PAUSE)
