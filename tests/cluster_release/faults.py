@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -54,7 +55,7 @@ import ray, sys, time
 ray.init(address=sys.argv[1], logging_level="error", log_to_driver=False)
 print("watching", flush=True)
 while sum(node["Alive"] for node in ray.nodes()) == 3: time.sleep(0.05)
-print(time.time(), flush=True)
+print("noticed at", time.time(), flush=True)
 """
 Figures = dict[str, str]
 Entry = tuple[float, str, float, int]  # when, where, which configuration, which epoch
@@ -162,8 +163,7 @@ def raylet_killed(at: Cluster) -> Figures:
 
 def cable_cut(at: Cluster) -> Figures:
     """The network cable of a node is pulled, and plugged in again when the sweep is over."""
-    figures = _lost(at, lambda node: at.nodes("cut", node), mend=True)
-    return figures
+    return _lost(at, lambda node: at.nodes("cut", node), mend=True)
 
 
 def _lost(at: Cluster, lose: Callable[[int], object], *, mend: bool = False) -> Figures:
@@ -176,7 +176,7 @@ def _lost(at: Cluster, lose: Callable[[int], object], *, mend: bool = False) -> 
     lost_at = time.time()
     lose(node)
     output, _ = sweep.communicate(timeout=200)
-    noticed_at = float(watch.communicate(timeout=60)[0].splitlines()[-1])
+    noticed_at = _noticed_at(watch)
     if mend:
         at.nodes("mend", node)
     _check(sweep, output)
@@ -235,6 +235,15 @@ def head_lost(at: Cluster) -> Figures:
     }
 
 
+def _noticed_at(watch: subprocess.Popen[str]) -> float:
+    """When Ray said for the first time that a node is dead."""
+    output, _ = watch.communicate(timeout=60)
+    found = re.search(r"noticed at ([\d.]+)", output)
+    if found is None:
+        raise SystemExit(f"nobody noticed that a node was lost:\n{output[-2000:]}")
+    return float(found[1])
+
+
 def _busy_worker(diary: list[Entry]) -> tuple[int, float] | None:
     """A node other than the head with a trial that is two epochs old."""
     counts = Counter((where, x) for _, where, x, _ in diary if where != "mhp0")
@@ -255,7 +264,7 @@ def _check(sweep: subprocess.Popen[str], output: str) -> None:
 
 
 def _last_error(output: str) -> str:
-    errors = [line.strip() for line in output.splitlines() if "Error" in line or "error" in line]
+    errors = [line.strip() for line in output.splitlines() if "token" in line.lower() or "error" in line.lower()]
     return errors[-1][:160] if errors else output.strip()[-160:]
 
 

@@ -17,7 +17,7 @@ port=6379
 source "$(dirname "$0")/../../cluster/launch/environment.sh"
 
 ip_of() { echo "$net.$((10 + $1))"; }
-init_of() { cut -d' ' -f1 "/proc/$(cat "$dir/$1.pid")/task/$(cat "$dir/$1.pid")/children"; } # of the node's process tree
+init_of() { cut -d' ' -f1 "/proc/$(cat "$dir/$1.pid")/task/$(cat "$dir/$1.pid")/children" 2>/dev/null; } # of the process tree
 processes() {
   local space of
   space=$(readlink "/proc/$(init_of "$1")/ns/pid")
@@ -65,7 +65,7 @@ BOOT
     --object-store-memory=150000000 "$@" >"$dir/$n.log" 2>&1 </dev/null &
   echo $! >"$dir/$n.pid"
   for ((wait = 0; wait < 300; wait++)); do
-    ! grep -q "Ray runtime started" "$dir/$n.log" || return 0
+    ! grep -qs "Ray runtime started" "$dir/$n.log" || return 0
     sleep 0.2
   done
   cat "$dir/$n.log" >&2
