@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 
 from metahp.domains import Categorical
-from metahp.features import encode
+from metahp.features import encode, encode_tried
 from metahp.predictor import Experience
 from metahp.space import SearchSpace
 from metahp.types import Config, FloatArray, Mode, Prediction, Trial
@@ -24,7 +24,7 @@ _PORTFOLIO_FRACTIONS = (0.125, 0.25)  # of a full training: where pruned histori
 
 def untried(configs: Sequence[Config], space: SearchSpace, tried: Sequence[Config]) -> list[Config]:
     """The configurations that differ from all tried ones and from each other, in their order."""
-    known = {unit.tobytes() for unit in encode(space, tried).units}
+    known = {unit.tobytes() for unit in encode_tried(space, tried).units}
     fresh: list[Config] = []
     for config, unit in zip(configs, encode(space, configs).units, strict=True):
         if unit.tobytes() not in known:

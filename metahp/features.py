@@ -116,6 +116,29 @@ def encode(space: SearchSpace, configs: Sequence[Config]) -> Points:
         return Points(space, *(np.concatenate(part) for part in zip(*encoded, strict=True)))
 
 
+def encode_tried(space: SearchSpace, configs: Sequence[Config]) -> Points:
+    """The same as `encode`, for configurations that will be asked for again: each is worked out once.
+
+    They are known by their identity, and must not change.
+    """
+    rows = {id(config): _tried.get((id(space), id(config))) for config in configs}
+    fresh = [config for config in configs if rows[id(config)] is None]
+    points = encode(space, fresh)
+    for config, unit, active in zip(fresh, points.units, points.active, strict=True):
+        rows[id(config)] = (space, config, unit, active)  # who is held keeps its id
+    if len(_tried) + len(fresh) > _MOST_TRIED:
+        _tried.clear()
+    _tried.update({(id(space), key): row for key, row in rows.items() if row is not None})
+    known = [row for config in configs if (row := rows[id(config)]) is not None]
+    shape = (len(known), space.dimension)
+    units = np.array([unit for _, _, unit, _ in known], np.float64).reshape(shape)
+    return Points(space, units, np.array([active for *_, active in known], bool).reshape(shape))
+
+
+_MOST_TRIED = 20_000
+_tried: dict[tuple[int, int], tuple[SearchSpace, Config, FloatArray, BoolArray]] = {}
+
+
 def _encode_one(space: SearchSpace, config: Config) -> tuple[FloatArray, BoolArray]:
     try:
         return space.encode([config])
@@ -142,7 +165,7 @@ def observe(sweep: Sweep, trials: Sequence[Trial], scale: Scale, *, full: int, m
     values = [trial.curve.values[own] for trial, own in zip(kept, rows, strict=True)]
     return Observations(
         tuple(trial.trial_id for trial in kept),
-        encode(sweep.space, [trial.config for trial in kept]),
+        encode_tried(sweep.space, [trial.config for trial in kept]),
         np.repeat(np.arange(len(kept)), [len(own) for own in rows]).astype(np.int64),
         fractions(np.concatenate([*steps, np.zeros(0)]), full),
         scale.levels(np.concatenate([*values, np.zeros(0)])),

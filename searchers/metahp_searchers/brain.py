@@ -212,7 +212,7 @@ class Brain:
 
     def _new_config(self, sweep: Sweep, tune_id: str) -> Config:
         try:
-            proposal = self._ready_policy().suggest(sweep, self._roster.trials, self._rng)
+            proposal = self._ready_policy().suggest(sweep, self._roster.in_view(sweep.mode), self._rng)
             if sweep.space.contains(proposal.config):
                 self._proposed[tune_id] = proposal.decision
                 self._newest = proposal.decision.forecast
@@ -268,10 +268,11 @@ class Brain:
 
     def _decided(self, sweep: Sweep, policy: Policy, trial: Trial, *, saved: bool) -> Decision:
         try:
-            decision = self._pruner.decide(policy, sweep, self._roster.trials, trial)
+            trials = self._roster.in_view(sweep.mode)
+            decision = self._pruner.decide(policy, sweep, trials, trial)
             # Without a limit Tune always has a new trial queued, which takes every place that becomes free.
             if saved and self.settings.pause and self.limit is not None and self._pruner.is_open:
-                decision = freezing.decide(policy, sweep, self._roster.trials, trial, decision, self._next_forecast)
+                decision = freezing.decide(policy, sweep, trials, trial, decision, self._next_forecast)
         except Exception:  # whatever a predictor does, the sweep goes on
             self._say_once("the predictor failed to decide; trials go on", trace=True)
             return Decision(Action.CONTINUE, "the predictor failed")
@@ -300,7 +301,8 @@ class Brain:
         if self.sweep is None or self._policy is None or self._roster.at_work == len(self._roster.live):
             return None
         try:
-            return freezing.next_up(self._policy, self.sweep, self._roster.trials, self._next_forecast)
+            trials = self._roster.in_view(self.sweep.mode)
+            return freezing.next_up(self._policy, self.sweep, trials, self._next_forecast)
         except Exception:  # whatever a predictor does, no trial stays paused for good
             self._say_once("the predictor failed to choose among paused trials; the oldest one goes on", trace=True)
             return next(trial for trial in self._roster.trials if trial.status is TrialStatus.PAUSED)

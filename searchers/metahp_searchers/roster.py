@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from metahp.types import Config, Measurement, Trial, TrialStatus
+from metahp.types import Config, Measurement, Mode, Trial, TrialStatus
+from metahp.window import Window
 
 
 class Roster:
@@ -34,11 +35,16 @@ class Roster:
         self._waiting = deque(waiting)
         self._restarted: set[str] = set()
         self._left_over: set[str] = set()
+        self._window = Window()
 
     @property
     def trials(self) -> tuple[Trial, ...]:
         """All trials that were ever started or suggested, without those that wait."""
         return tuple(self._trials.values())
+
+    def in_view(self, mode: Mode) -> tuple[Trial, ...]:
+        """The trials that decisions are made from: all of them, in a long sweep those that matter."""
+        return self._window.of(self._trials, (self.store_id(tune_id) for tune_id in self._live), mode)
 
     @property
     def tune_ids(self) -> dict[str, str]:

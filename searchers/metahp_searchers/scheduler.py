@@ -74,6 +74,7 @@ class MetaScheduler(TrialScheduler):
         self._metric = metric
         self._mode = None if mode is None else str(parse_mode(mode))
         self._shares = search is not None
+        self._added: dict[str, int] = {}
         opened = store if store is None or isinstance(store, Store) else Store(store)
         settings = Settings(opened, dict(task or {}), max_t, time_attr, seed, name, pruning or Pruning())
         self.brain = search.brain if search is not None else Brain(settings, new_sweep_id())
@@ -103,6 +104,7 @@ class MetaScheduler(TrialScheduler):
 
     def on_trial_add(self, tune_controller: TuneController, trial: Trial) -> None:
         """A trial is new, came back after a failure, or comes out of a restored run."""
+        self._added.setdefault(trial.trial_id, len(self._added))
         self.brain.adopt(trial.trial_id, trial.config)
         finished = self.brain.left_over(trial.trial_id)
         if finished is not None and trial.status == Trial.PENDING:
@@ -149,7 +151,7 @@ class MetaScheduler(TrialScheduler):
 
     def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
         """The oldest trial that waits; a paused one only when it is its turn."""
-        trials = tune_controller.get_trials()
+        trials = sorted(tune_controller.get_live_trials(), key=lambda trial: self._added.get(trial.trial_id, 0))
         pending = (trial for trial in trials if trial.status == Trial.PENDING)
         return next(pending, None) or self._thawed([trial for trial in trials if trial.status == Trial.PAUSED])
 

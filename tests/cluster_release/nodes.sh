@@ -73,10 +73,14 @@ BOOT
 }
 
 down() {
+  shopt -s nullglob
   for file in "$dir"/*.pid; do
     kill -9 "$(init_of "$(basename "$file" .pid)")" 2>/dev/null || true
   done
-  for space in $(ip netns list | awk '{print $1}' | grep -E "^${name}[0-9]+$" || true); do ip netns del "$space"; done
+  for space in $(ip netns list | awk '{print $1}' | grep -E "^${name}[0-9]+$" || true); do
+    ip link del "${space/#$name/${name}v}" 2>/dev/null || true # else it stays for as long as the kernel holds a socket
+    ip netns del "$space"
+  done
   ip link del "${name}br" 2>/dev/null || true
 }
 

@@ -118,3 +118,14 @@ def test_the_vocabulary_grows_and_keeps_its_rows() -> None:
     assert Vocabulary.from_json(second.to_json()) == second
     unknown = first.inputs(encode(OTHER, [config]))
     assert unknown.known.sum() == 1  # only the learning rate says something
+
+
+def test_configurations_that_were_tried_are_encoded_once_and_alike() -> None:
+    from metahp.features import encode, encode_tried
+
+    space = SearchSpace({"x": Float(0.0, 1.0), "y": Float(1.0, 9.0, log=True)})
+    configs: list[dict[str, object]] = [{"x": n / 10, "y": 1.0 + n} for n in range(5)] + [{"x": "broken"}]
+    for some in (configs[:3], configs, configs[::-1], []):
+        found, plain = encode_tried(space, some), encode(space, some)
+        np.testing.assert_array_equal(found.units, plain.units)
+        np.testing.assert_array_equal(found.active, plain.active)
