@@ -195,9 +195,14 @@ def private_disks(at: Cluster) -> Figures:
     output, _ = (sweep := at.sweep(output=str(Path(at.environment["METAHP_NODES"]) / "private"))).communicate(
         timeout=200
     )
-    failed = at.ended()[TrialStatus.ERRORED]
     said = next((line.strip() for line in output.splitlines() if "storage" in line.lower()), "nothing about it")
-    return {"trials finished": _finished(at), "failed": str(failed), "exit code": str(sweep.returncode), "said": said}
+    trained_on = Counter(where for _, where, *_ in at.diary())
+    return {
+        "trials finished": _finished(at),
+        "epochs trained on": ", ".join(f"{where} {count}" for where, count in sorted(trained_on.items())),
+        "exit code": str(sweep.returncode),
+        "said": said,
+    }
 
 
 def wrong_token(at: Cluster) -> Figures:
@@ -255,7 +260,8 @@ def _twice(diary: list[Entry]) -> int:
 
 
 def _finished(at: Cluster) -> str:
-    return f"{at.ended()[TrialStatus.COMPLETED]} of {TRIALS}"
+    others = [f"{count} {status}" for status, count in at.ended().items() if status is not TrialStatus.COMPLETED]
+    return ", ".join([f"{at.ended()[TrialStatus.COMPLETED]} of {TRIALS}", *others])
 
 
 def _check(sweep: subprocess.Popen[str], output: str) -> None:
