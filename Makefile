@@ -9,7 +9,7 @@ EXTRAS := dev,bench,examples,jax
 # Compiled bytecode more than halves the start of every Ray worker that imports TensorFlow.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test test-fast chaos lint types check format build lock clean
+.PHONY: help install demo test test-fast test-cluster chaos lint types check format build lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ test: install ## the whole test suite
 
 test-fast: install ## the tests that need no Ray and few seconds
 	$(BIN)/python -m pytest -m "not ray and not slow"
+
+test-cluster: install ## faults of a cluster of three nodes in network namespaces, as root; some eight minutes
+	PYTHONPATH=. $(BIN)/python tests/cluster_release/faults.py
 
 chaos: install ## kill -9, power cuts (as root) and damage by the hundred; half an hour or more
 	PYTHONPATH=. $(BIN)/python tests/store/storm.py --kills 1000

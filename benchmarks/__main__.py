@@ -24,6 +24,7 @@ from benchmarks.publish import publish_results
 from benchmarks.real import run_real
 from benchmarks.replay import run_replay
 from benchmarks.report import write_report
+from benchmarks.scale import run_scale
 from benchmarks.second_sweep import run_second_sweep
 from benchmarks.tasks import TaskDataMissingError, families
 from benchmarks.turnover import run_turnover
@@ -167,6 +168,15 @@ def turnover(
         typer.echo(run_turnover(methods.split(","), out))
     except ValueError as problem:
         raise typer.BadParameter(str(problem)) from problem
+
+
+@app.command()
+def scale(
+    trials: Annotated[int, typer.Option(min=20, help="Of the sweep.")] = 10_000,
+    out: Out = Path("results"),
+) -> None:
+    """Does the ten-thousandth trial cost the driver more than the thousandth?"""
+    typer.echo(run_scale(trials, out))
 
 
 @app.command("record-keras")

@@ -115,7 +115,7 @@ def run_cell(cell: Cell, task: Task, past: Past, out: Path, facts: dict[str, Any
     """Runs one cell and writes its file."""
     method = method_named(cell.method)
     began = perf_counter()
-    searcher, scheduler = method.build(Setting(task, past, cell.seed))
+    searcher, scheduler = method.build(Setting(task, past, cell.seed, cell.workers))
     before_s = perf_counter() - began + (past.train() if method.trains and past.sweeps else 0.0)
     steps = round(cell.trainings * task.max_step)
     replay = simulate(task, searcher, scheduler, workers=cell.workers, max_reports=steps, seed=cell.seed)

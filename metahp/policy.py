@@ -26,6 +26,7 @@ from metahp.types import (
     Action,
     Config,
     Decision,
+    FloatArray,
     Forecast,
     LearningCurve,
     Measurement,
@@ -125,6 +126,23 @@ class Policy:
         if past is None:
             return count < self.blind_starts or bool(rng.random() < self.blind_exploration)
         return bool(rng.random() < self.exploration)
+
+    def chances(self, sweep: Sweep, trials: Sequence[Trial], asked: Sequence[Trial]) -> FloatArray:
+        """P(a trial beats the best one of today, halfway or at the end).
+
+        Args:
+            sweep: the sweep.
+            trials: all its trials.
+            asked: n of them.
+
+        Returns:
+            shape ``(n,)``.
+        """
+        trials = believable(sweep, trials)
+        full, score = full_step(sweep, trials), best_score(trials, sweep)
+        steps = [max(trial.curve.last_step + 1, full // 2) for trial in asked] + [full] * len(asked)
+        prediction = self._posterior(sweep, trials).predict([*asked, *asked], steps)
+        return prediction.probability_better(score, sweep.mode).reshape(2, -1).max(axis=0)
 
     def _by_chance(self, sweep: Sweep, trials: Sequence[Trial], trial: Trial, full: int) -> Decision:
         """Go on if the trial may beat the incumbent halfway or at the end."""

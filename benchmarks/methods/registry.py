@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from ray.tune.schedulers import (
     ASHAScheduler,
@@ -43,11 +43,13 @@ class Setting:
         task: what is swept; a method may read its description and its space, never its curves.
         past: what was swept before.
         seed: of all that the method leaves to chance.
+        workers: how many trials train at once; most methods leave that to Tune.
     """
 
     task: Task
     past: Past
     seed: int
+    workers: int = 4
 
 
 Build = Callable[[Setting], tuple[Searcher, TrialScheduler]]
@@ -97,9 +99,16 @@ def _copula(setting: Setting) -> Searcher:
     return CopulaSearch(setting.past.sweeps, setting.seed)
 
 
-def _meta_search(setting: Setting) -> MetaSearch:
+def _meta_search(setting: Setting, *, pause: bool = False) -> MetaSearch:
     store = setting.past.store if setting.past.sweeps else None
-    return MetaSearch(store, dict(setting.task.meta), max_t=setting.task.max_step, seed=setting.seed)
+    return MetaSearch(store, dict(setting.task.meta), max_t=setting.task.max_step, seed=setting.seed, pause=pause)
+
+
+def _meta_at_once(setting: Setting, *, pause: bool) -> tuple[Searcher, TrialScheduler]:
+    """With ``max_concurrent_trials``: no trial is suggested before there is room for it."""
+    search = _meta_search(setting, pause=pause)
+    search.set_max_concurrency(setting.workers)
+    return search, MetaScheduler(search)
 
 
 def _meta(setting: Setting) -> tuple[Searcher, TrialScheduler]:
@@ -154,6 +163,12 @@ METHODS: dict[str, Method] = {
     "copula+asha": Method(_with(_copula, _asha3), "quantile transfer (CTS), ASHA", learns=True),
     "meta": Method(_meta, "MetaSearch with MetaScheduler", learns=True, trains=True),
     "meta-search": Method(_with(_meta_search, _fifo), "MetaSearch, every trial to its end", learns=True, trains=True),
+    "meta-at-once": Method(
+        partial(_meta_at_once, pause=False), "meta, suggesting only where there is room", learns=True, trains=True
+    ),
+    "meta-at-once+pause": Method(
+        partial(_meta_at_once, pause=True), "the same, pausing trials (freeze-thaw)", learns=True, trains=True
+    ),
     "meta+asha": Method(
         _with(_meta_search, _asha3), "MetaSearch, ASHA with rungs 1, 3, 9, 27", learns=True, trains=True
     ),

@@ -6,5 +6,5 @@ export RAY_JOB_STOP_WAIT_TIME_S=30               # a sweep that is stopped may f
 # A node that was cut off is noticed within 10 s, not 60 s.
 export RAY_health_check_initial_delay_ms=2000
 export RAY_health_check_period_ms=1000
-export RAY_health_check_timeout_ms=3000
+export RAY_health_check_timeout_ms=2000
 export RAY_health_check_failure_threshold=3

@@ -95,6 +95,16 @@ class Resources(_Spec):
     at_once: Count | None = None
 
 
+class Checkpoints(_Spec):
+    """What is kept of the checkpoints that trials save.
+
+    Attributes:
+        keep_gb: room for those of finished trials, the best ones first; the best one of all is kept in any case.
+    """
+
+    keep_gb: Annotated[float, Field(strict=True, ge=0)] = 10.0
+
+
 class Sweep(_Spec):
     """A sweep to run.
 
@@ -107,6 +117,7 @@ class Sweep(_Spec):
         mode: whether it is minimised or maximised.
         budget: trials, epochs, hours.
         resources: what one trial gets, and how many run at once.
+        checkpoints: how much of the disk those of finished trials may take.
         store: where all sweeps are kept, and what this one learns from.
         output: the folder for log and report; a sub-folder is made for each sweep.
         task: what is known about the data, by names and plain values; similar tasks teach more.
@@ -117,6 +128,7 @@ class Sweep(_Spec):
         audit: share of the trials to be stopped that run on, so that ``metahp audit`` can say whether it was right.
         guarantee: with which confidence ``max_false_prunes`` is kept, e.g. 0.9, by the store's own evidence; where
             that is too thin, fewer trials are stopped. None to take it as an aim.
+        pause: whether MetaHP may pause trials that save a checkpoint with their reports, see `metahp.freezing`.
         learn: whether the predictor goes on learning from the store while the sweep runs.
     """
 
@@ -128,6 +140,7 @@ class Sweep(_Spec):
     budget: Budget
     resources: Resources = Resources()
     store: str = Field(default_factory=default_store, min_length=1)
+    checkpoints: Checkpoints = Checkpoints()
     output: Path = Path("metahp-output")
     task: Annotated[dict[str, TaskValue], BeforeValidator(_task)] = {}
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
@@ -136,6 +149,7 @@ class Sweep(_Spec):
     max_false_prunes: Annotated[float, Field(strict=True, ge=0, lt=1)] = MAX_FALSE_PRUNES
     audit: Annotated[float, Field(strict=True, ge=0, lt=1)] = AUDIT
     guarantee: Annotated[float, Field(strict=True, gt=0, lt=1)] | None = None
+    pause: Annotated[bool, Field(strict=True)] = False
     learn: Annotated[bool, Field(strict=True)] = True
 
 
@@ -196,7 +210,11 @@ def _located(error: ErrorDetails, document: yaml_lines.Document) -> tuple[int, s
 
 
 def _did_you_mean(path: tuple[str | int, ...]) -> str:
-    parts: dict[tuple[str | int, ...], type[BaseModel]] = {("budget",): Budget, ("resources",): Resources}
+    parts: dict[tuple[str | int, ...], type[BaseModel]] = {
+        ("budget",): Budget,
+        ("resources",): Resources,
+        ("checkpoints",): Checkpoints,
+    }
     known = list(parts.get(path[:-1], Sweep).model_fields)
     close = get_close_matches(str(path[-1]), known, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"

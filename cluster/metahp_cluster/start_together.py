@@ -16,6 +16,8 @@ from typing import Any
 from uuid import uuid4
 
 import ray
+from ray.exceptions import RayActorError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from metahp_cluster.user_code import TrainFunction
 
@@ -44,7 +46,8 @@ def starting_together(train: TrainFunction, workers: int) -> Iterator[TrainFunct
         yield train
         return
     name = f"metahp-start-{uuid4().hex}"
-    roll = _Roll.options(name=name).remote(workers)  # type: ignore[attr-defined]
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    roll = _Roll.options(name=name, scheduling_strategy=here).remote(workers)  # type: ignore[attr-defined]
 
     def train_together(config: dict[str, Any]) -> object:
         _wait(name)
@@ -59,8 +62,11 @@ def starting_together(train: TrainFunction, workers: int) -> Iterator[TrainFunct
 
 @functools.cache  # once per worker process and sweep
 def _wait(name: str) -> None:
-    roll = ray.get_actor(name)
     worker = ray.get_runtime_context().get_worker_id()
     deadline = time.monotonic() + PATIENCE_S
-    while not ray.get(roll.arrive.remote(worker)) and time.monotonic() < deadline:
-        time.sleep(_POLL_S)
+    try:
+        roll = ray.get_actor(name)
+        while not ray.get(roll.arrive.remote(worker)) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+    except (RayActorError, ValueError):  # the roll is gone, and Ray no longer knows the name: nobody to wait for
+        return

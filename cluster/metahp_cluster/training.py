@@ -14,6 +14,8 @@ away goes on where it was.
 
 from __future__ import annotations
 
+import json
+import random
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,10 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from metahp_cluster.workers import place
 
-_STATE = "state.weights.h5"
+_STATE = "state.weights.h5"  # the model with its optimiser
+_CHANCE = "chance.json"
 EPOCH = "epoch"  # in each report: epochs that the model has seen, also over restarts
 
 
@@ -53,6 +57,7 @@ class Report(keras.callbacks.Callback):
         model.optimizer.build(model.trainable_variables)  # its state can be loaded only into variables that exist
         with checkpoint.as_directory() as folder:
             model.load_weights(Path(folder) / _STATE)
+            _restore_chance(Path(folder) / _CHANCE, model)
             return int((Path(folder) / EPOCH).read_text())
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -63,6 +68,7 @@ class Report(keras.callbacks.Callback):
             return
         with tempfile.TemporaryDirectory() as folder:
             self.model.save_weights(Path(folder) / _STATE)
+            _save_chance(Path(folder) / _CHANCE, self.model)
             (Path(folder) / EPOCH).write_text(str(epoch + 1))
             _session().report(metrics, checkpoint=_session().Checkpoint.from_directory(folder))
 
@@ -81,6 +87,26 @@ def scope() -> Iterator[None]:
     _repair_fit(tf)
     with tf.distribute.MultiWorkerMirroredStrategy().scope():
         yield
+
+
+def _save_chance(path: Path, model: keras.Model) -> None:
+    """What draws at random: Python's generator, NumPy's, and those of layers such as Dropout, which are no weights."""
+    name, keys, *rest = np.random.get_state(legacy=True)
+    layers = [keras.ops.convert_to_numpy(seed).tolist() for seed in _seeds(model)]
+    path.write_text(json.dumps([random.getstate(), [name, np.asarray(keys).tolist(), *rest], layers]))
+
+
+def _restore_chance(path: Path, model: keras.Model) -> None:
+    (version, state, gauss), generator, layers = json.loads(path.read_text())
+    random.setstate((version, tuple(state), gauss))
+    np.random.set_state(tuple(generator))
+    for seed, value in zip(_seeds(model), layers, strict=True):
+        seed.assign(np.array(value, seed.dtype))
+
+
+def _seeds(model: keras.Model) -> list[Any]:
+    weights = {id(weight) for weight in model.weights}
+    return [variable for variable in model.variables if id(variable) not in weights and "seed" in variable.path]
 
 
 def _session() -> Any:

@@ -21,7 +21,9 @@ import metahp_searchers
 from metahp.pruning import Pruning
 from metahp.store import Store
 from metahp_cluster import environment, machine, workers
+from metahp_cluster.checkpoints import Tidy
 from metahp_cluster.interrupts import Brake, SweepHaltedError
+from metahp_cluster.memory import second_chances
 from metahp_cluster.monitor import STEP, Monitor
 from metahp_cluster.spec import Resources, Sweep
 from metahp_cluster.user_code import TrainFunction
@@ -97,7 +99,7 @@ def make_tuner(
             stop={STEP: sweep.budget.epochs},
             checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
             failure_config=tune.FailureConfig(max_failures=RETRIES_ON_A_CLUSTER if on_cluster else 0),
-            callbacks=[watcher],
+            callbacks=[watcher, _tidy(sweep)],
             verbose=0,
         ),
     )
@@ -116,6 +118,7 @@ def make_search(sweep: Sweep, store: Store, sweep_id: str) -> MetaSearch:
         seed=sweep.seed,
         name=sweep.name,
         pruning=Pruning(sweep.prune, sweep.max_false_prunes, sweep.audit, sweep.guarantee),
+        pause=sweep.pause,
         sweep_id=sweep_id,
     )
 
@@ -123,7 +126,8 @@ def make_search(sweep: Sweep, store: Store, sweep_id: str) -> MetaSearch:
 def run_tuner(tuner: tune.Tuner, brake: Brake) -> None:
     """Run until all trials are over, or the brake was pulled; results are in the store either way."""
     try:
-        tuner.fit()
+        with second_chances():
+            tuner.fit()
     except (SweepHaltedError, KeyboardInterrupt) as problem:
         brake.pull(str(problem) or "interrupted")
 
@@ -133,6 +137,10 @@ def _share(resources: Resources) -> dict[str, float]:
     if resources.workers > 1:
         return {"memory": 2.0**20}  # Ray Train reserves for the workers; to ask for nothing at all Tune refuses
     return {"cpu": resources.cpu, "gpu": resources.gpu}
+
+
+def _tidy(sweep: Sweep) -> Tidy:
+    return Tidy(sweep.metric, sweep.mode, STEP, sweep.budget.epochs, 1e9 * sweep.checkpoints.keep_gb)
 
 
 def _scheduler(sweep: Sweep, search: MetaSearch) -> TrialScheduler:

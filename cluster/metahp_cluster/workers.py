@@ -61,7 +61,10 @@ def _fenced(train: TrainFunction, gpu: float) -> TrainFunction:
         return train
 
     def within(config: dict[str, Any]) -> object:
-        os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", f"{_USABLE * gpu:.3f}")
+        from ray import tune
+
+        share = tune.get_context().get_trial_resources().required_resources.get("GPU", gpu)  # larger in a retry
+        os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", f"{_USABLE * share:.3f}")
         return train(config)
 
     return within

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from metahp import freezing
 from metahp.certificate import certificate, evidence_of_store
 from metahp.errors import MetaHPError, RecordError, SearchSpaceError
 from metahp.models import load_or_fit
@@ -25,7 +26,7 @@ from metahp.pruning import Pruner, Pruning
 from metahp.space import SearchSpace
 from metahp.store import Store
 from metahp.store.spool import uuid7
-from metahp.types import Action, Config, Decision, Sweep, TaskValue, Trial, TrialStatus, parse_mode
+from metahp.types import Action, Config, Decision, Forecast, Sweep, TaskValue, Trial, TrialStatus, parse_mode
 from metahp_searchers.configs import legal_part, merged
 from metahp_searchers.journal import Journal
 from metahp_searchers.refresh import Refresher
@@ -50,6 +51,7 @@ class Settings:
         seed: makes suggestions repeatable, given the same store.
         name: for people.
         pruning: whether decisions to stop trials are carried out, and how careful they are.
+        pause: whether trials that save checkpoints may be paused for others that promise more.
     """
 
     store: Store | None = None
@@ -59,6 +61,7 @@ class Settings:
     seed: int | None = None
     name: str = ""
     pruning: Pruning = field(default_factory=Pruning)
+    pause: bool = False
 
 
 class Brain:
@@ -86,6 +89,7 @@ class Brain:
         self._rng = np.random.default_rng(self.settings.seed)
         self._policy: Policy | None = None
         self._proposed: dict[str, Decision] = {}
+        self._newest: Forecast | None = None
         self._pruner = Pruner(self.settings.pruning, self._audit_seed())
         self._refresher: Refresher | None = None
         self._journal: Journal | None = None
@@ -193,7 +197,7 @@ class Brain:
         sweep = self._known_sweep()
         if (known := self._roster.get(tune_id)) is not None:
             return known.config
-        if self.limit is not None and len(self._roster.live) >= self.limit:
+        if not self._has_room or self._next_up() is not None:
             return None
         trial = self._next_waiting(sweep.space) or Trial(tune_id, self._new_config(sweep, tune_id))
         self._roster.admit(tune_id, trial)
@@ -209,9 +213,10 @@ class Brain:
 
     def _new_config(self, sweep: Sweep, tune_id: str) -> Config:
         try:
-            proposal = self._ready_policy().suggest(sweep, self._roster.trials, self._rng)
+            proposal = self._ready_policy().suggest(sweep, self._roster.in_view(sweep.mode), self._rng)
             if sweep.space.contains(proposal.config):
                 self._proposed[tune_id] = proposal.decision
+                self._newest = proposal.decision.forecast
                 return proposal.config
             self._say_once("the predictor suggested a configuration outside the space; random ones are used instead")
         except Exception:  # whatever a predictor does, the sweep goes on
@@ -255,14 +260,19 @@ class Brain:
 
     # What the scheduler asks
 
-    def decide(self, tune_id: str) -> Decision:
-        """Whether a trial is worth going on with, now that it has reported."""
+    def decide(self, tune_id: str, *, saved: bool = False) -> Decision:
+        """Whether a trial is worth going on with, now that it has reported.
+
+        Args:
+            tune_id: of the trial.
+            saved: whether it has saved a checkpoint with that report; only then it may be paused.
+        """
         trial = self._roster.get(tune_id)
         if trial is None or self._policy is None or self.sweep is None:
             return Decision(Action.CONTINUE, "nothing is known about it")
         if self._is_full(trial):
             return Decision(Action.STOP, "fully trained")
-        decision = self._decided(self.sweep, self._policy, trial)
+        decision = self._decided(self.sweep, self._policy, trial, saved=saved)
         if self._journal is not None and (decision.action is not Action.CONTINUE or decision.is_predicted):
             self._journal.trial_decided(tune_id, trial.curve.last_step, decision, self._version)
         return decision
@@ -271,15 +281,46 @@ class Brain:
     def _version(self) -> str | None:
         return self._refresher.version if self._refresher is not None else None
 
-    def _decided(self, sweep: Sweep, policy: Policy, trial: Trial) -> Decision:
+    def _decided(self, sweep: Sweep, policy: Policy, trial: Trial, *, saved: bool) -> Decision:
         try:
-            decision = self._pruner.decide(policy, sweep, self._roster.trials, trial)
+            trials = self._roster.in_view(sweep.mode)
+            decision = self._pruner.decide(policy, sweep, trials, trial)
+            # Without a limit Tune always has a new trial queued, which takes every place that becomes free.
+            if saved and self.settings.pause and self.limit is not None and self._pruner.is_open:
+                decision = freezing.decide(policy, sweep, trials, trial, decision, self._next_forecast)
         except Exception:  # whatever a predictor does, the sweep goes on
             self._say_once("the predictor failed to decide; trials go on", trace=True)
             return Decision(Action.CONTINUE, "the predictor failed")
         if not self._pruner.is_open:
             self._say_once("too many trials ended other than predicted; ASHA decides until predictions hold again")
         return decision
+
+    @property
+    def _next_forecast(self) -> Forecast | None:
+        return None if self.is_complete else self._newest
+
+    @property
+    def _has_room(self) -> bool:
+        return self.limit is None or self._roster.at_work < self.limit
+
+    def is_paused(self, tune_id: str) -> bool:
+        """Whether the trial is paused and not yet to go on."""
+        return self._roster.is_paused(tune_id)
+
+    def thaw(self) -> str | None:
+        """Lets the paused trial go on that has the next free worker; Tune's id of it, None if there is none."""
+        trial = self._next_up() if self._has_room else None
+        return None if trial is None else self._roster.thaw(trial)
+
+    def _next_up(self) -> Trial | None:
+        if self.sweep is None or self._policy is None or self._roster.at_work == len(self._roster.live):
+            return None
+        try:
+            trials = self._roster.in_view(self.sweep.mode)
+            return freezing.next_up(self._policy, self.sweep, trials, self._next_forecast)
+        except Exception:  # whatever a predictor does, no trial stays paused for good
+            self._say_once("the predictor failed to choose among paused trials; the oldest one goes on", trace=True)
+            return next(trial for trial in self._roster.trials if trial.status is TrialStatus.PAUSED)
 
     def _is_full(self, trial: Trial) -> bool:
         return self.max_step is not None and trial.curve.last_step >= self.max_step
@@ -354,6 +395,12 @@ class Brain:
         self.stopped.add(trial_id)
         if self._journal is not None:
             self._journal.trial_cut_short(trial_id)
+
+    def trial_paused(self, trial_id: str) -> None:
+        """A trial gives up its worker; it will be started again, from its checkpoint."""
+        self._roster.pause(trial_id)
+        if self._journal is not None:
+            self._journal.trial_paused(trial_id)
 
     def trial_ended(self, trial_id: str, *, error: str | None = None) -> None:
         """See `RunLog`."""

@@ -89,6 +89,12 @@ class Journal:
         """Makes the end of the trial a stop."""
         self._cut_short.add(trial_id)
 
+    def trial_paused(self, trial_id: str) -> None:
+        """Records that a trial gives up its worker; its next start continues it."""
+        if trial_id in self._running:
+            name = self._store_id(trial_id)
+            self.recorder.add(name, lambda writer: writer.record_event(name, TrialEvent.PAUSED))
+
     def trial_ended(self, trial_id: str, *, error: str | None = None) -> None:
         """Records how a trial ended, unless it never started."""
         if trial_id not in self._running:

@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from metahp.types import Config, Measurement, Trial, TrialStatus
+from metahp.types import Config, Measurement, Mode, Trial, TrialStatus
+from metahp.window import Window
 
 
 class Roster:
@@ -34,11 +35,16 @@ class Roster:
         self._waiting = deque(waiting)
         self._restarted: set[str] = set()
         self._left_over: set[str] = set()
+        self._window = Window()
 
     @property
     def trials(self) -> tuple[Trial, ...]:
         """All trials that were ever started or suggested, without those that wait."""
         return tuple(self._trials.values())
+
+    def in_view(self, mode: Mode) -> tuple[Trial, ...]:
+        """The trials that decisions are made from: all of them, in a long sweep those that matter."""
+        return self._window.of(self._trials, (self.store_id(tune_id) for tune_id in self._live), mode)
 
     @property
     def tune_ids(self) -> dict[str, str]:
@@ -49,6 +55,11 @@ class Roster:
     def live(self) -> frozenset[str]:
         """Tune's ids of the trials that have not ended."""
         return frozenset(self._live)
+
+    @property
+    def at_work(self) -> int:
+        """How many trials have a worker, or wait for theirs."""
+        return len(self._live) - sum(self.is_paused(tune_id) for tune_id in self._live)
 
     @property
     def waiting(self) -> tuple[Trial, ...]:
@@ -89,8 +100,28 @@ class Roster:
         if trial.trial_id in self._restarted:
             self._restarted.discard(trial.trial_id)
             curve = curve.until(measurement.step - 1)
-        status = trial.status if trial.status.is_over else TrialStatus.RUNNING
+        status = TrialStatus.RUNNING if trial.status is TrialStatus.PENDING else trial.status
         self._trials[trial.trial_id] = replace(trial, curve=curve.extended(measurement), status=status)
+
+    def pause(self, tune_id: str) -> None:
+        """A known trial gives up its worker, to go on later."""
+        self._become(tune_id, TrialStatus.PAUSED)
+
+    def thaw(self, trial: Trial) -> str | None:
+        """A paused trial goes on as soon as there is a worker; Tune's id of it, None if Tune does not know it."""
+        names = (tune_id for tune_id in self._live if self.store_id(tune_id) == trial.trial_id)
+        if (tune_id := next(names, None)) is not None:
+            self._become(tune_id, TrialStatus.RUNNING)
+        return tune_id
+
+    def is_paused(self, tune_id: str) -> bool:
+        """Whether a trial is paused."""
+        trial = self.get(tune_id)
+        return trial is not None and trial.status is TrialStatus.PAUSED
+
+    def _become(self, tune_id: str, status: TrialStatus) -> None:
+        if (trial := self.get(tune_id)) is not None and not trial.status.is_over:
+            self._trials[trial.trial_id] = replace(trial, status=status)
 
     def end(self, tune_id: str, status: TrialStatus) -> None:
         """A trial ends; the first end counts, and an unknown one is nobody's."""

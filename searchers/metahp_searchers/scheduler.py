@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ray.tune.experiment import Trial
+from ray.tune.result import SHOULD_CHECKPOINT
 from ray.tune.schedulers import TrialScheduler
 
 from metahp.errors import RecordError
 from metahp.pruning import Pruning
 from metahp.store import Store
-from metahp.types import TaskValue, check_task, parse_mode
+from metahp.types import Action, TaskValue, check_task, parse_mode
 from metahp.types import Trial as KnownTrial
 from metahp_searchers.brain import Brain, Settings, new_sweep_id
 from metahp_searchers.ray_space import recorded_space
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 
 
 class MetaScheduler(TrialScheduler):
-    """Stops a trial as soon as it is unlikely to beat the best one, or fully trained; never pauses one.
+    """Stops a trial as soon as it is unlikely to beat the best one, or fully trained.
+
+    With ``MetaSearch(pause=True)`` and ``max_concurrent_trials`` it also pauses a trial that promises less than another
+    one, if the result at hand came with a checkpoint: Tune would silently begin again from nothing without.
 
     Args:
         search: the `MetaSearch` of the same run; both then share what they know. Without it the scheduler works with
@@ -70,6 +74,7 @@ class MetaScheduler(TrialScheduler):
         self._metric = metric
         self._mode = None if mode is None else str(parse_mode(mode))
         self._shares = search is not None
+        self._added: dict[str, int] = {}
         opened = store if store is None or isinstance(store, Store) else Store(store)
         settings = Settings(opened, dict(task or {}), max_t, time_attr, seed, name, pruning or Pruning())
         self.brain = search.brain if search is not None else Brain(settings, new_sweep_id())
@@ -99,6 +104,7 @@ class MetaScheduler(TrialScheduler):
 
     def on_trial_add(self, tune_controller: TuneController, trial: Trial) -> None:
         """A trial is new, came back after a failure, or comes out of a restored run."""
+        self._added.setdefault(trial.trial_id, len(self._added))
         self.brain.adopt(trial.trial_id, trial.config)
         finished = self.brain.left_over(trial.trial_id)
         if finished is not None and trial.status == Trial.PENDING:
@@ -119,10 +125,14 @@ class MetaScheduler(TrialScheduler):
             trial.update_last_result({**trial.last_result, **known})
 
     def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: Result) -> str:
-        """Goes on or stops."""
+        """Goes on, stops or pauses."""
         self.brain.observe(trial.trial_id, result)
-        if not self.brain.decide(trial.trial_id).stops:
-            return str(TrialScheduler.CONTINUE)  # also for a pause, which is worth nothing without a fresh checkpoint
+        decision = self.brain.decide(trial.trial_id, saved=bool(result.get(SHOULD_CHECKPOINT)))
+        if decision.action is Action.PAUSE:
+            self.brain.trial_paused(trial.trial_id)
+            return str(TrialScheduler.PAUSE)
+        if not decision.stops:
+            return str(TrialScheduler.CONTINUE)
         self.brain.trial_cut_short(trial.trial_id)
         return str(TrialScheduler.STOP)
 
@@ -140,13 +150,20 @@ class MetaScheduler(TrialScheduler):
         self.brain.end(trial.trial_id)
 
     def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
-        """The oldest trial that waits."""
-        waiting = (Trial.PENDING, Trial.PAUSED)
-        return min(
-            (trial for trial in tune_controller.get_trials() if trial.status in waiting),
-            key=lambda trial: waiting.index(trial.status),
-            default=None,
-        )
+        """The oldest trial that waits; a paused one only when it is its turn."""
+        trials = sorted(tune_controller.get_live_trials(), key=lambda trial: self._added.get(trial.trial_id, 0))
+        pending = (trial for trial in trials if trial.status == Trial.PENDING)
+        return next(pending, None) or self._thawed([trial for trial in trials if trial.status == Trial.PAUSED])
+
+    def _thawed(self, paused: list[Trial]) -> Trial | None:
+        """The paused trial that goes on: one that Tune has been told of before, or the next one."""
+        if not paused:
+            return None
+        told = next((trial for trial in paused if not self.brain.is_paused(trial.trial_id)), None)
+        if told is not None:
+            return told
+        chosen = self.brain.thaw()
+        return next((trial for trial in paused if trial.trial_id == chosen), None)
 
     def debug_string(self) -> str:
         """How many trials were stopped early."""

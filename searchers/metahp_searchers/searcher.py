@@ -40,6 +40,8 @@ class MetaSearch(Searcher):
         seed: makes the suggestions repeatable, given the same store and the same results.
         name: of the sweep, for people.
         pruning: whether `MetaScheduler` stops trials, and how careful it is, e.g. ``Pruning("shadow")``.
+        pause: whether `MetaScheduler` may pause trials that save checkpoints, for others that promise more; only with
+            ``max_concurrent_trials``.
         sweep_id: a sweep of the store to go on with: its finished trials count, its unfinished ones come first. Tune's
             ``num_samples`` then is that of the whole sweep; without a ``param_space``, where Tune does not tell the
             searcher, it is the number of trials still to be run.
@@ -62,6 +64,7 @@ class MetaSearch(Searcher):
         seed: int | None = None,
         name: str = "",
         pruning: Pruning | None = None,
+        pause: bool = False,
         sweep_id: str | None = None,
     ) -> None:
         super().__init__()
@@ -71,7 +74,7 @@ class MetaSearch(Searcher):
         opened = store if store is None or isinstance(store, Store) else Store(store)
         if sweep_id is not None and opened is None:
             raise RecordError(f"MetaSearch can only go on with the sweep {sweep_id!r} of a store, got store=None")
-        settings = Settings(opened, dict(task or {}), max_t, time_attr, seed, name, pruning or Pruning())
+        settings = Settings(opened, dict(task or {}), max_t, time_attr, seed, name, pruning or Pruning(), pause)
         self.brain = Brain(settings, sweep_id or new_sweep_id())
         self._space = space
         self._resumes = sweep_id is not None

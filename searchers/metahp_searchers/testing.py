@@ -230,6 +230,14 @@ class SchedulerContract:
         assert scheduler.choose_trial_to_run(controller) is trial
         assert self.answer(controller, scheduler, trial, {METRIC: 0.5, "training_iteration": 1}) == "CONTINUE"
 
+    def test_a_paused_trial_is_not_left_behind(self, scheduler: TrialScheduler) -> None:
+        """Once everything else is over, it is chosen to go on; else the sweep would never end."""
+        controller = FakeController()
+        paused = controller.add(scheduler, "paused", Trial.PAUSED)
+        for trial, result in running_trials(controller, scheduler, count=3, steps=2):
+            self.answer(controller, scheduler, trial, result)
+        assert scheduler.choose_trial_to_run(controller) is paused
+
     def answer(self, controller: Any, scheduler: TrialScheduler, trial: Trial, result: dict[str, Any]) -> str:
         """What the scheduler says to a result; a pause without a checkpoint loses the trial's work."""
         answer = str(scheduler.on_trial_result(controller, trial, result))

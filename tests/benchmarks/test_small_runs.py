@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.__main__ import app
+from benchmarks.scale import run_scale
 from benchmarks.turnover import run_turnover
 
 pytestmark = pytest.mark.usefixtures("no_logged_errors")
@@ -36,6 +37,17 @@ def test_the_turnover_of_a_real_ray(tmp_path: Path) -> None:
     kept, anew, per_second = (float(cell.split()[0]) for cell in row[1:])
     assert kept < anew
     assert per_second > 1
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_the_scale_of_a_real_ray(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="scale needs at least 20 trials, got 3"):
+        run_scale(3, tmp_path)
+    run_scale(20, tmp_path)
+    _, *rows = csv.reader((tmp_path / "scale.csv").open())
+    assert len(rows) == 10
+    assert all(float(median) >= 0 and float(memory) > 50 for _, median, _, memory in rows)
 
 
 def test_the_store_s_speed(tmp_path: Path) -> None:

@@ -50,3 +50,17 @@ def test_the_plan_is_told() -> None:
     assert plan(Resources(cpu=1, gpu=0.5), boxes) == "2 × (16 CPU + 8 GPU), 4 CPU, 1 CPU + 0.5 GPU each → 32 at once"
     assert at_once(Resources(workers=3, gpu=1.0), boxes) == 5
     assert "× 3 workers each → 5 at once" in plan(Resources(workers=3, gpu=1.0), boxes)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.usefixtures("four_gpus")
+def test_a_worker_that_comes_later_does_not_wait_for_a_roll_that_is_gone() -> None:
+    import ray
+
+    from metahp_cluster.start_together import starting_together
+
+    with starting_together(lambda config: config["x"], 2) as train:
+        (roll,) = (name for name in ray.util.list_named_actors() if name.startswith("metahp-start-"))
+        ray.kill(ray.get_actor(roll))
+        assert ray.get(ray.remote(train).remote({"x": 7}), timeout=60) == 7

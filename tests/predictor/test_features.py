@@ -129,3 +129,13 @@ def test_the_vocabulary_grows_and_keeps_its_rows() -> None:
     assert Vocabulary.from_json(second.to_json()) == second
     unknown = first.inputs(encode(OTHER, [config]))
     assert unknown.known.sum() == 1  # only the learning rate says something
+
+
+def test_what_is_remembered_of_configurations_is_what_they_encode_to() -> None:
+    space = SearchSpace({"x": Float(0.0, 1.0), "y": Float(1.0, 9.0, log=True)})
+    configs: list[dict[str, object]] = [{"x": n / 10, "y": 1.0 + n} for n in range(5)]
+    units, active = space.encode(configs)
+    for order in ([0, 1], [4, 3, 2, 1, 0], [2, 2], []):
+        found = encode(space, [configs[place] for place in order])
+        np.testing.assert_array_equal(found.units, units[order].reshape(-1, 2))
+        np.testing.assert_array_equal(found.active, active[order].reshape(-1, 2))

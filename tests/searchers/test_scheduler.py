@@ -1,4 +1,4 @@
-"""MetaScheduler beyond the contract: it stops, never pauses, and comes back from restarts."""
+"""MetaScheduler beyond the contract: it stops, pauses only what can go on, and comes back from restarts."""
 
 import math
 import pickle
@@ -71,13 +71,77 @@ def test_a_full_training_ends_without_being_cut_short() -> None:
     assert scheduler.brain._roster.trials[0].status is TrialStatus.COMPLETED
 
 
-@pytest.mark.parametrize("checkpoint", [None, object()])
-def test_it_never_pauses(monkeypatch: Any, checkpoint: Any) -> None:
-    scheduler, controller = started(), FakeController()
-    monkeypatch.setattr(scheduler.brain, "decide", lambda trial_id: Decision(Action.PAUSE))
-    monkeypatch.setattr(Trial, "latest_checkpoint_result", checkpoint)
+def pausing(at_once: Any, *, pause: bool = True, trials: int = 9) -> tuple[MetaSearch, MetaScheduler]:
+    search = MetaSearch(None, pause=pause, pruning=Pruning(audit=0.0), seed=0)
+    scheduler = MetaScheduler(search)
+    assert search.set_search_properties(
+        METRIC, MODE, small_space(), stop={"training_iteration": 27}, num_samples=trials
+    )
+    if at_once is not None:
+        search.set_max_concurrency(at_once)
+    return search, scheduler
+
+
+def force(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A predictor that would have every trial paused, and none of them go on before a new one."""
+    decision = Decision(Action.PAUSE, "another one promises more")
+    monkeypatch.setattr("metahp.freezing.decide", lambda *arguments: decision)
+
+
+def test_without_a_checkpoint_of_this_very_result_no_trial_is_paused(monkeypatch: pytest.MonkeyPatch) -> None:
+    force(monkeypatch)
+    (_, scheduler), controller = pausing(2), FakeController()
     trial = controller.add(scheduler, "a", Trial.RUNNING)
-    assert scheduler.on_trial_result(controller, trial, {METRIC: 0.1, "training_iteration": 1}) == "CONTINUE"
+    for step, saved in ((1, {}), (2, {"should_checkpoint": False}), (3, {"should_checkpoint": True})):
+        result = {METRIC: 0.1, "training_iteration": step, **saved}
+        answer = scheduler.on_trial_result(controller, trial, result)
+        assert answer == ("PAUSE" if step == 3 else "CONTINUE")
+
+
+@pytest.mark.parametrize(("at_once", "pause"), [(None, True), (2, False)])
+def test_nor_without_a_limit_or_where_it_is_off(monkeypatch: pytest.MonkeyPatch, at_once: Any, pause: bool) -> None:
+    force(monkeypatch)
+    (_, scheduler), controller = pausing(at_once, pause=pause), FakeController()
+    trial = controller.add(scheduler, "a", Trial.RUNNING)
+    result = {METRIC: 0.1, "training_iteration": 1, "should_checkpoint": True}
+    assert scheduler.on_trial_result(controller, trial, result) == "CONTINUE"
+
+
+def test_a_paused_trial_makes_room_and_goes_on_when_it_is_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    (search, scheduler), controller = pausing(1, trials=2), FakeController()
+    first = controller.add(scheduler, "a", Trial.RUNNING, suggest(search, "a"))
+    assert search.suggest("b") is None  # no room
+    force(monkeypatch)
+    result = {METRIC: 0.1, "training_iteration": 1, "should_checkpoint": True}
+    assert scheduler.on_trial_result(controller, first, result) == "PAUSE"
+    search.on_trial_result(trial_id="a", result=dict(result))  # Tune tells the searcher after that
+    first.status = Trial.PAUSED
+    monkeypatch.setattr("metahp.freezing.next_up", lambda *arguments: None)  # a new one promises more
+    assert scheduler.choose_trial_to_run(controller) is None
+    second = controller.add(scheduler, "b", Trial.PENDING, suggest(search, "b"))
+    assert scheduler.choose_trial_to_run(controller) is second
+    second.status = Trial.RUNNING
+    monkeypatch.undo()
+    assert search.suggest("c") == "FINISHED"
+    assert scheduler.choose_trial_to_run(controller) is None  # the only worker is busy
+    scheduler.on_trial_complete(controller, second, {METRIC: 0.9, "training_iteration": 27})
+    second.status = Trial.TERMINATED
+    assert all(scheduler.choose_trial_to_run(controller) is first for _ in range(3))  # none stays paused for good
+    first.status = Trial.PENDING
+    assert scheduler.choose_trial_to_run(controller) is first
+
+
+def test_while_a_paused_trial_promises_more_no_new_one_is_suggested(monkeypatch: pytest.MonkeyPatch) -> None:
+    force(monkeypatch)
+    (search, scheduler), controller = pausing(1), FakeController()
+    trial = controller.add(scheduler, "a", Trial.RUNNING, suggest(search, "a"))
+    scheduler.on_trial_result(controller, trial, {METRIC: 0.1, "training_iteration": 1, "should_checkpoint": True})
+    trial.status = Trial.PAUSED
+    chosen = scheduler.brain._roster.get("a")
+    monkeypatch.setattr("metahp.freezing.next_up", lambda *arguments: chosen)
+    assert search.suggest("b") is None
+    assert scheduler.choose_trial_to_run(controller) is trial
+    assert search.suggest("b") is None  # its place is taken
 
 
 def test_one_brain_for_both_also_after_a_restart() -> None:
