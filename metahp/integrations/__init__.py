@@ -1,0 +1,8 @@
+"""Bridges to other libraries' ways of writing a search space; none of them is needed for MetaHP itself.
+
+================  =============================================================================
+`configspace`     a ConfigSpace ``ConfigurationSpace`` as a `metahp.space.SearchSpace`
+`hypermodel`      a function ``build(hp)`` in KerasTuner's style as something that can be swept
+`flat`            flat names with conditions, as these libraries have them, and our tree
+================  =============================================================================
+"""
