@@ -3,6 +3,7 @@
 ================  =============================================================================
 `configspace`     a ConfigSpace ``ConfigurationSpace`` as a `metahp.space.SearchSpace`
 `hypermodel`      a function ``build(hp)`` in KerasTuner's style as something that can be swept
+`optuna_sampler`  an Optuna sampler that asks MetaHP's predictor; imports Optuna
 `flat`            flat names with conditions, as these libraries have them, and our tree
 ================  =============================================================================
 """
