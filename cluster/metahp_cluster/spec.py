@@ -19,6 +19,7 @@ from metahp.space import SearchSpace
 from metahp.types import Mode, TaskValue, check_task
 from metahp.types import Sweep as RecordedSweep
 from metahp_cluster import yaml_lines
+from metahp_cluster.loggers import Logger
 from metahp_cluster.space_syntax import SpaceSyntaxError, parse_space
 
 Count = Annotated[int, Field(strict=True, ge=1)]
@@ -115,6 +116,7 @@ class Sweep(_Spec):
         max_false_prunes: share of the trials that it stops that may turn out to have been winners; 0 stops none.
         audit: share of the trials to be stopped that run on, so that ``metahp audit`` can say whether it was right.
         learn: whether the predictor goes on learning from the store while the sweep runs.
+        loggers: trackers that are shown every report too: ``tensorboard``, ``mlflow``, ``wandb``, see `loggers`.
     """
 
     name: Annotated[str, Field(pattern=r"^[\w][\w .-]{0,99}$")]
@@ -133,6 +135,7 @@ class Sweep(_Spec):
     max_false_prunes: Annotated[float, Field(strict=True, ge=0, lt=1)] = MAX_FALSE_PRUNES
     audit: Annotated[float, Field(strict=True, ge=0, lt=1)] = AUDIT
     learn: Annotated[bool, Field(strict=True)] = True
+    loggers: tuple[Logger, ...] = ()
 
 
 def recorded(sweep: Sweep, sweep_id: str) -> RecordedSweep:

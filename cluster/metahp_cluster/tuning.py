@@ -20,7 +20,7 @@ import metahp_cluster
 import metahp_searchers
 from metahp.pruning import Pruning
 from metahp.store import Store
-from metahp_cluster import environment, machine, workers
+from metahp_cluster import environment, loggers, machine, workers
 from metahp_cluster.interrupts import Brake, SweepHaltedError
 from metahp_cluster.monitor import STEP, Monitor
 from metahp_cluster.spec import Resources, Sweep
@@ -97,7 +97,7 @@ def make_tuner(
             stop={STEP: sweep.budget.epochs},
             checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
             failure_config=tune.FailureConfig(max_failures=RETRIES_ON_A_CLUSTER if on_cluster else 0),
-            callbacks=[watcher],
+            callbacks=[watcher, *loggers.callbacks(sweep.loggers, sweep.name, folder.parent.parent)],
             verbose=0,
         ),
     )
