@@ -9,7 +9,7 @@ EXTRAS := dev,bench,examples,jax
 # Compiled bytecode more than halves the start of every Ray worker that imports TensorFlow.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test test-fast test-cluster chaos lint types check format build lock clean
+.PHONY: help install demo test test-fast test-cluster chaos lint types check format docs build lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ check: lint types ## lint and types
 format: install ## let ruff rewrite the files
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: install ## the pages of docs/ as a site, in .build/site
+	$(BIN)/python -m mkdocs build --strict
 
 build: install ## build the wheel, install it into an empty environment, use it there
 	rm -rf dist .build

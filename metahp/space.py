@@ -21,6 +21,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -190,6 +191,11 @@ class SearchSpace:
     def to_json(self) -> str:
         """The space as strict JSON; `from_json` gives an equal space."""
         return json.dumps(_to_json(self.root), allow_nan=False)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a row for each hyperparameter."""
+        rows = "".join(f"<tr><td>{escape(p.key)}</td><td>{escape(str(p.domain))}</td></tr>" for p in self.parameters)
+        return f"<table><tr><th>hyperparameter</th><th>domain</th></tr>{rows}</table>"
 
     @classmethod
     def from_json(cls, text: str) -> SearchSpace:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from metahp.types import Config, SweepHistory, TrialStatus
 
@@ -100,3 +103,32 @@ class SweepResult:
             }
             for trial in self.history.trials
         ]
+
+    def to_arrow(self) -> pa.Table:
+        """One row for each trial, as `rows`, with a column ``config/NAME`` for each hyperparameter.
+
+        Columns of choices that mix types are text. ``.to_pandas()`` or ``polars.from_arrow`` make a data frame of it.
+        """
+        rows = [_flat(row) for row in self.rows()]
+        names = dict.fromkeys(name for row in rows for name in row)
+        return pa.table({name: _column([row.get(name) for row in rows]) for name in names})
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        said = f"{self.ended} of {self.trials_wanted} trials over, {self.epochs_used} epochs"
+        best = "no finite value yet" if self.best_value is None else f"best {self.best_value:.4g} by {self.best_config}"
+        return f"<b>{escape(self.history.sweep.name or self.sweep_id)}</b>: {escape(said)}; {escape(best)}"
+
+
+def _flat(row: dict[str, Any], path: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        flat |= _flat(value, f"{path}{name}/") if isinstance(value, dict) else {path + name: value}
+    return flat
+
+
+def _column(values: list[Any]) -> pa.Array:
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.array([None if value is None else str(value) for value in values])

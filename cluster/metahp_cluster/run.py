@@ -11,7 +11,7 @@ from metahp.errors import SweepSpecError
 from metahp.store import Store
 from metahp.types import Sweep as RecordedSweep
 from metahp.types import SweepHistory
-from metahp_cluster import environment, user_code
+from metahp_cluster import environment, loggers, user_code
 from metahp_cluster.quiet import noise_to
 from metahp_cluster.report import context, write_report
 from metahp_cluster.results import SweepResult
@@ -33,11 +33,12 @@ def run(sweep: Sweep, *, resume: bool | str = False, watch: TextIO | None = None
         what it came to, earlier runs of a resumed sweep included; `SweepResult.halted` says why it ended early, if so.
 
     Raises:
-        SweepSpecError: a trainable that cannot be used, more resources than there are, nothing to resume.
+        SweepSpecError: a trainable or logger that cannot be used, more resources than there are, nothing to resume.
         StoreError: the store cannot be read or written.
         StoreConflictError: the sweep to resume has another space, metric or mode.
     """
     environment.prepare()
+    loggers.check(sweep.loggers)
     with noise_to(Path(os.devnull), sys.stdout):  # each worker imports it again, and what it prints is in the log
         train = user_code.resolve(sweep.trainable)
     store = Store(sweep.store)

@@ -19,6 +19,7 @@ from metahp.space import SearchSpace
 from metahp.types import Mode, TaskValue, check_task
 from metahp.types import Sweep as RecordedSweep
 from metahp_cluster import yaml_lines
+from metahp_cluster.loggers import Logger
 from metahp_cluster.space_syntax import SpaceSyntaxError, parse_space
 
 Count = Annotated[int, Field(strict=True, ge=1)]
@@ -130,6 +131,7 @@ class Sweep(_Spec):
             that is too thin, fewer trials are stopped. None to take it as an aim.
         pause: whether MetaHP may pause trials that save a checkpoint with their reports, see `metahp.freezing`.
         learn: whether the predictor goes on learning from the store while the sweep runs.
+        loggers: trackers that are shown every report too: ``tensorboard``, ``mlflow``, ``wandb``, see `loggers`.
     """
 
     name: Annotated[str, Field(pattern=r"^[\w][\w .-]{0,99}$")]
@@ -151,6 +153,7 @@ class Sweep(_Spec):
     guarantee: Annotated[float, Field(strict=True, gt=0, lt=1)] | None = None
     pause: Annotated[bool, Field(strict=True)] = False
     learn: Annotated[bool, Field(strict=True)] = True
+    loggers: tuple[Logger, ...] = ()
 
 
 def recorded(sweep: Sweep, sweep_id: str) -> RecordedSweep:

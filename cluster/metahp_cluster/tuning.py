@@ -20,7 +20,7 @@ import metahp_cluster
 import metahp_searchers
 from metahp.pruning import Pruning
 from metahp.store import Store
-from metahp_cluster import environment, machine, workers
+from metahp_cluster import environment, loggers, machine, workers
 from metahp_cluster.checkpoints import Tidy
 from metahp_cluster.interrupts import Brake, SweepHaltedError
 from metahp_cluster.memory import second_chances
@@ -99,7 +99,7 @@ def make_tuner(
             stop={STEP: sweep.budget.epochs},
             checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
             failure_config=tune.FailureConfig(max_failures=RETRIES_ON_A_CLUSTER if on_cluster else 0),
-            callbacks=[watcher, _tidy(sweep)],
+            callbacks=[watcher, _tidy(sweep), *loggers.callbacks(sweep.loggers, sweep.name, folder.parent.parent)],
             verbose=0,
         ),
     )

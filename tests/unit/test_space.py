@@ -168,3 +168,10 @@ def test_an_empty_space_has_one_configuration():
     space = SearchSpace({})
     assert space.decode(np.zeros(0)) == {}
     assert space.encode([{}, {}])[0].shape == (2, 0)
+
+
+def test_notebooks_show_every_hyperparameter() -> None:
+    shown = SearchSpace({"rate": Float(0.0, 1.0), "kind": Categorical(("<b>", "c"))})._repr_html_()
+    assert shown.count("<tr>") == 3
+    assert "rate" in shown
+    assert "&lt;b&gt;" in shown
