@@ -30,7 +30,7 @@ from benchmarks.methods.optuna_space import define_by_run
 from benchmarks.methods.random_search import ListSearch, RandomSearch
 from benchmarks.methods.transfer import CopulaSearch, portfolio
 from benchmarks.tasks import Task
-from metahp.pruning import AUDIT, Pruning
+from metahp.pruning import Pruning
 from metahp.space import SearchSpace
 from metahp.types import Config
 from metahp_searchers import MetaScheduler, MetaSearch
@@ -98,19 +98,24 @@ def _copula(setting: Setting) -> Searcher:
     return CopulaSearch(setting.past.sweeps, setting.seed)
 
 
-def _meta_search(setting: Setting, audit: float = AUDIT) -> MetaSearch:
+def _meta_search(setting: Setting) -> MetaSearch:
     store = setting.past.store if setting.past.sweeps else None
-    task, pruning = setting.task, Pruning(audit=audit)
-    return MetaSearch(store, dict(task.meta), max_t=task.max_step, seed=setting.seed, pruning=pruning)
+    return MetaSearch(store, dict(setting.task.meta), max_t=setting.task.max_step, seed=setting.seed)
 
 
-def _meta(setting: Setting, audit: float = AUDIT) -> tuple[Searcher, TrialScheduler]:
-    search = _meta_search(setting, audit)
+def _meta(setting: Setting) -> tuple[Searcher, TrialScheduler]:
+    search = _meta_search(setting)
     return search, MetaScheduler(search)
 
 
 def _audited(share: float) -> Build:
-    return lambda setting: _meta(setting, share)
+    def build(setting: Setting) -> tuple[Searcher, TrialScheduler]:
+        store = setting.past.store if setting.past.sweeps else None
+        task, pruning = setting.task, Pruning(audit=share)
+        search = MetaSearch(store, dict(task.meta), max_t=task.max_step, seed=setting.seed, pruning=pruning)
+        return search, MetaScheduler(search)
+
+    return build
 
 
 def _fifo(setting: Setting) -> TrialScheduler:
@@ -159,12 +164,12 @@ METHODS: dict[str, Method] = {
     "copula": Method(_with(_copula, _fifo), "quantile transfer (CTS), every trial to its end", learns=True),
     "copula+asha": Method(_with(_copula, _asha3), "quantile transfer (CTS), ASHA", learns=True),
     "meta": Method(_meta, "MetaSearch with MetaScheduler", learns=True, trains=True),
-    "meta-audit-0": Method(_audited(0.0), "meta, and all that is to be stopped is stopped", learns=True, trains=True),
-    "meta-audit-20": Method(_audited(0.2), "meta, and 20 % of what is to be stopped runs on", learns=True, trains=True),
     "meta-search": Method(_with(_meta_search, _fifo), "MetaSearch, every trial to its end", learns=True, trains=True),
     "meta+asha": Method(
         _with(_meta_search, _asha3), "MetaSearch, ASHA with rungs 1, 3, 9, 27", learns=True, trains=True
     ),
+    "meta-audit-0": Method(_audited(0.0), "meta, and all that is to be stopped is stopped", learns=True, trains=True),
+    "meta-audit-20": Method(_audited(0.2), "meta, and 20 % of what is to be stopped runs on", learns=True, trains=True),
 }
 
 

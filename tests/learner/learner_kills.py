@@ -2,10 +2,11 @@
 
     python tests/learner/learner_kills.py --kills 200 [--seed 0] [--directory DIR]
 
-The learner is the process that sweeps start, ``python -m metahp.learner``. Every other one is killed while it writes a
-version, the others at any moment. Each version it has saved is read, together with the rows that its cursor says it
-has consumed: none of them may be missing in it, none be there twice or with another value, and no version may be made
-of the same rows as the one before. At the end what is left is learned, and the last version must know every row.
+The learner is the process that sweeps start, ``python -m metahp.learner``. A third of them is killed while it writes a
+version, a third while it makes another one, a third at any moment. Each version it has saved is read, together with
+the rows that its cursor says it has consumed: none of them may be missing in it, none be there twice or with another
+value, and no version may be made of the same rows as the one before. At the end what is left is learned, and the last
+version must know every row.
 
 Prints one line of JSON and exits with 1 if a promise was broken. A kill takes about ten seconds.
 """
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +39,6 @@ TRIALS, STEPS = 6, 8
 REPORT_EVERY_S = 0.02
 LOOK_EVERY_S = 0.002
 PATIENCE_S = 60.0
-LONGEST_LIFE_S = 15.0  # a learner that has a processor to itself has its first version after five
 KILLS_PER_STORE = 20
 PROMISES = ("skipped", "doubled", "wrong", "again", "back", "died", "forgotten")
 
@@ -155,21 +156,42 @@ def behind(cursor: Cursor, other: Cursor) -> bool:
     return any(cursor.at(table, s) < last for table, spools in other.reached.items() for s, last in spools.items())
 
 
-def life(store: Store, reports: Reports, versions: Versions, after_s: float | None) -> Counter[str]:
-    """One learner, killed after so many seconds; None: while it writes a version."""
+def life(store: Store, reports: Reports, versions: Versions, is_time: Callable[[], bool]) -> Counter[str]:
+    """One learner, from its start to its violent end."""
     left_before = half_written(store)
     command = [sys.executable, "-m", "metahp.learner", str(store.path), "--interval", "0.1"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        latest = time.monotonic() + (PATIENCE_S if after_s is None else after_s)
-        while time.monotonic() < latest and process.poll() is None:
-            if after_s is None and half_written(store) > left_before:
-                break
+        latest = time.monotonic() + PATIENCE_S
+        while not is_time() and time.monotonic() < latest and process.poll() is None:
             reports.go_on()
             versions.look()
             time.sleep(LOOK_EVERY_S)
         died = process.poll() is not None
         process.kill()
     return Counter(kills=1, died=died, half_written=half_written(store) > left_before)
+
+
+def some_moment(store: Store, rng: random.Random, number: int) -> Callable[[], bool]:
+    """When the next learner is to be killed: in turn while it writes, some time after a version, whenever."""
+    if number % 3 == 0:
+        left_before = half_written(store)
+        return lambda: half_written(store) > left_before
+    if number % 3 == 1:
+        return after(rng.uniform(0.0, 4.0), newest_version(store), store)
+    latest = time.monotonic() + rng.uniform(0.0, 12.0)
+    return lambda: time.monotonic() >= latest
+
+
+def after(seconds: float, version: str | None, store: Store) -> Callable[[], bool]:
+    """So long after there is a newer version than this one."""
+    since: list[float] = []
+
+    def is_time() -> bool:
+        if not since and newest_version(store) != version:
+            since.append(time.monotonic())
+        return bool(since) and time.monotonic() >= since[0] + seconds
+
+    return is_time
 
 
 def half_written(store: Store) -> int:
@@ -181,7 +203,7 @@ def store_with_kills(directory: Path, rng: random.Random, kills: int) -> Counter
     store = Store(directory / "store", spool_dir=directory / "spool")
     reports, versions, total = Reports(store, rng), Versions(store), Counter[str](dict.fromkeys(PROMISES, 0))
     for number in range(kills):
-        total.update(life(store, reports, versions, None if number % 2 == 0 else rng.uniform(0.0, LONGEST_LIFE_S)))
+        total.update(life(store, reports, versions, some_moment(store, rng, number)))
     reports.close()
     Learner(store).step()
     versions.look()
