@@ -30,7 +30,7 @@ test: install ## the whole test suite
 test-fast: install ## the tests that need no Ray and few seconds
 	$(BIN)/python -m pytest -m "not ray and not slow"
 
-chaos: install ## kill -9, power cuts (as root) and damage by the hundred; an hour or more
+chaos: install ## kill -9, power cuts (as root) and damage by the hundred; half an hour or more
 	PYTHONPATH=. $(BIN)/python tests/store/storm.py --kills 1000
 	PYTHONPATH=.:searchers $(BIN)/python tests/store/driver_kills.py --kills 20
 	PYTHONPATH=. $(BIN)/python tests/learner/learner_kills.py --kills 200
