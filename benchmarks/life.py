@@ -235,7 +235,7 @@ def _write(lives: Sequence[Lived], out: Path, name: str) -> str:
     repetitions = 1 + max(lived.life.repetition for lived in lives)
     text = (
         f"## The life of a store\n\nNormalised regret after {AFTER:g} full training, by the number of the sweep; "
-        f"{len(lives[0].life.tasks)} tasks in {repetitions} orders, ± the standard error over orders. *Tenth* stands "
+        f"{len(lives[0].life.tasks)} sweeps in {repetitions} orders, ± the standard error over orders. *Tenth* stands "
         f"for the 9th to the 11th sweep, *first* for the first three.\n\n{markdown(rows)}\n\n"
         f"{line_about(lived.facts for lived in lives)}"
     )

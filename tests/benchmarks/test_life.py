@@ -28,7 +28,7 @@ def test_other_methods_live_shorter_lives_under_a_name_of_their_own(tmp_path):
     chosen = ("random", "asha3")
     text = run_lives(f"{TASKS},synthetic-plain/2", 1, tmp_path, methods=chosen, name="audit", sweeps=2, trainings=1.0)
     assert {line.split()[1] for line in text.splitlines() if line.startswith("| ")} >= set(chosen)
-    assert "2 tasks in 1 orders" in (tmp_path / "audit.md").read_text()
+    assert "2 sweeps in 1 orders" in (tmp_path / "audit.md").read_text()
     assert not (tmp_path / "life.md").exists()
     with pytest.raises(ValueError, match="no method is called 'nothing'"):
         run_lives(TASKS, 1, tmp_path, methods=["nothing"])
