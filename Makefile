@@ -36,6 +36,7 @@ test-cluster: install ## faults of a cluster of three nodes in network namespace
 chaos: install ## kill -9, power cuts (as root) and damage by the hundred; half an hour or more
 	PYTHONPATH=. $(BIN)/python tests/store/storm.py --kills 1000
 	PYTHONPATH=.:searchers $(BIN)/python tests/store/driver_kills.py --kills 20
+	PYTHONPATH=. $(BIN)/python tests/learner/learner_kills.py --kills 200
 	if [ "$$(id -u)" = 0 ]; then PYTHONPATH=. $(BIN)/python tests/store/power.py --images 20; else echo "power cuts need root: skipped"; fi
 	METAHP_STATEFUL_EXAMPLES=300 $(BIN)/python -m pytest tests/store/test_stateful.py
 

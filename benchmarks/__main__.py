@@ -15,7 +15,7 @@ import typer
 from benchmarks.calibration import run_calibration
 from benchmarks.certify import run_certify
 from benchmarks.history import HISTORIES
-from benchmarks.life import run_lives
+from benchmarks.life import LIVES, run_lives
 from benchmarks.methods.registry import METHODS
 from benchmarks.overhead import run_overhead
 from benchmarks.processes import quiet
@@ -91,13 +91,19 @@ def second_sweep(
 def life(
     tasks: Annotated[str, typer.Option(help="Families or single tasks, separated by commas.")] = "lcbench",
     seeds: Annotated[int, typer.Option(min=1, help="Repetitions, each in an order of its own.")] = 4,
+    methods: Annotated[str, typer.Option(help="Names, separated by commas.")] = ",".join(LIVES),
+    sweeps: Annotated[int | None, typer.Option(min=2, help="Of each life; all tasks by default.")] = None,
+    name: Annotated[str, typer.Option(help="Of the files that are written.")] = "life",
     trainings: Annotated[float, typer.Option(min=1.0, help="Budget of a sweep in full trainings.")] = 4.0,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
     out: Out = Path("results"),
 ) -> None:
     """Does a team's twentieth sweep start better than its first one?"""
     try:
-        typer.echo(run_lives(tasks, seeds, out, trainings=trainings, jobs=jobs))
+        chosen = methods.split(",")
+        typer.echo(
+            run_lives(tasks, seeds, out, methods=chosen, name=name, sweeps=sweeps, trainings=trainings, jobs=jobs)
+        )
     except (ValueError, TaskDataMissingError) as problem:
         raise typer.BadParameter(str(problem)) from problem
 

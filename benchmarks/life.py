@@ -17,6 +17,9 @@ store of its own that holds what its own sweeps have seen, with the curves as it
 Numbers to expect (regret after one full training; sweep 1, 4 to 6, 16 to 20): ``meta`` .29 .17 .12, ``portfolio+asha``
 .50 .36 .29, ``asha3`` .50 .30 .35, ``meta-blank`` .29 .27 .29; and the tenth sweep of ``meta`` is after 3.3 times fewer
 steps where its first ones were at their ends.
+
+What does it cost a team, and what does it gain, that a share of what is to be stopped runs on? ``python -m benchmarks
+life --tasks lcbench --seeds 4 --sweeps 10 --methods meta-audit-0,meta,meta-audit-20 --name audit`` writes ``audit.md``.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ import numpy as np
 
 from benchmarks.files import save_json
 from benchmarks.history import Past, history_of
-from benchmarks.methods.registry import METHODS, Setting
+from benchmarks.methods.registry import METHODS, Setting, method_named
 from benchmarks.pictures import pyplot, save_figure
 from benchmarks.processes import with_progress
 from benchmarks.provenance import about_this_run, line_about
@@ -56,7 +59,7 @@ class Life:
     """The sweeps of one team by one method.
 
     Attributes:
-        method: one of `LIVES`.
+        method: one of `METHODS`, or with `BLANK` behind it: without a store.
         tasks: their full names, in the order in which they are swept.
         repetition: counts from 0.
         trainings: the budget of each sweep, in full trainings' worth of steps.
@@ -89,13 +92,26 @@ class Lived:
     facts: Mapping[str, Any]
 
 
-def run_lives(tasks: str, seeds: int, out: Path, *, trainings: float = 4.0, jobs: int = 1) -> str:
-    """Runs what has no file yet; writes ``life.md``, ``.csv`` and ``.png``.
+def run_lives(
+    tasks: str,
+    seeds: int,
+    out: Path,
+    *,
+    methods: Sequence[str] = LIVES,
+    name: str = "life",
+    sweeps: int | None = None,
+    trainings: float = 4.0,
+    jobs: int = 1,
+) -> str:
+    """Runs what has no file yet; writes ``<name>.md``, ``.csv`` and ``.png``.
 
     Args:
         tasks: a selection as for `benchmarks.tasks.load_tasks`.
         seeds: repetitions, each in an order of its own.
         out: directory of the results.
+        methods: of `METHODS`, or with ``-blank`` behind it.
+        name: of the files.
+        sweeps: of each life; None for all tasks.
         trainings: the budget of each sweep, in full trainings' worth of steps.
         jobs: processes.
 
@@ -103,19 +119,21 @@ def run_lives(tasks: str, seeds: int, out: Path, *, trainings: float = 4.0, jobs
         the table as Markdown.
 
     Raises:
-        ValueError: a task that does not exist.
+        ValueError: a task or a method that does not exist.
         TaskDataMissingError: the data of the tasks are not beside the project.
     """
     names = [task.name for task in load_tasks(tasks)]
+    for method in methods:
+        method_named(method.removesuffix(BLANK))
     wanted = [
-        Life(method, _order(names, repetition), repetition, trainings)
+        Life(method, _order(names, repetition)[:sweeps], repetition, trainings)
         for repetition in range(seeds)
-        for method in LIVES
+        for method in methods
     ]
     todo = [life for life in wanted if not (out / life.path).exists()]
     for lived in with_progress("lives", live, todo, jobs):
         _save(lived, out)
-    return _write([_load(life, out) for life in wanted], out)
+    return _write([_load(life, out) for life in wanted], out, name)
 
 
 def live(life: Life) -> Lived:
@@ -158,7 +176,8 @@ def table(lives: Sequence[Lived]) -> list[list[str]]:
 def by_method(lives: Sequence[Lived], trainings: float) -> dict[str, FloatArray]:
     """Per method the regret of each sweep after so many full trainings, shape ``(repetitions, sweeps)``."""
     part = round(trainings / lives[0].life.trainings * PARTS) - 1
-    return {m: np.array([own.regret[:, part] for own in lives if own.life.method == m]) for m in LIVES}
+    methods = dict.fromkeys(own.life.method for own in lives)
+    return {m: np.array([own.regret[:, part] for own in lives if own.life.method == m]) for m in methods}
 
 
 def draw(lives: Sequence[Lived], path: Path) -> None:
@@ -211,16 +230,16 @@ def _load(life: Life, out: Path) -> Lived:
     return Lived(life, np.array(content["regret"]), content)
 
 
-def _write(lives: Sequence[Lived], out: Path) -> str:
+def _write(lives: Sequence[Lived], out: Path, name: str) -> str:
     rows = table(lives)
     repetitions = 1 + max(lived.life.repetition for lived in lives)
     text = (
         f"## The life of a store\n\nNormalised regret after {AFTER:g} full training, by the number of the sweep; "
-        f"{len(lives[0].life.tasks)} tasks in {repetitions} orders, ± the standard error over orders. *Tenth* stands "
+        f"{len(lives[0].life.tasks)} sweeps in {repetitions} orders, ± the standard error over orders. *Tenth* stands "
         f"for the 9th to the 11th sweep, *first* for the first three.\n\n{markdown(rows)}\n\n"
         f"{line_about(lived.facts for lived in lives)}"
     )
-    (out / "life.md").write_text(text + "\n", encoding="utf-8")
-    write_csv(out / "life.csv", rows)
-    draw(lives, out / "life.png")
+    (out / f"{name}.md").write_text(text + "\n", encoding="utf-8")
+    write_csv(out / f"{name}.csv", rows)
+    draw(lives, out / f"{name}.png")
     return text

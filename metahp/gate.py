@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from metahp.features import full_step
 from metahp.types import Forecast, MadeDecision, Sweep, Trial
@@ -33,11 +34,14 @@ class Gate:
 
     def look_at(self, trials: Sequence[Trial], sweep: Sweep) -> None:
         """Opens or closes, by what has come of the trials."""
-        full = full_step(sweep, trials)
-        known = ((self._foretold.get(trial.trial_id), trial.curve) for trial in trials if trial.curve.last_step >= full)
-        hits = [forecast.holds(curve.measurements[-1].value, _Z) for forecast, curve in known if forecast is not None]
-        hits = hits[-_WINDOW:]
+        hits = list(islice(self._hits(trials, full_step(sweep, trials)), _WINDOW))
         self.is_open = chance_of_so_few(sum(hits), len(hits), _CLAIMED) >= _DOUBT
+
+    def _hits(self, trials: Sequence[Trial], full: int) -> Iterator[bool]:
+        """Whether forecasts came true, from the newest trial on: of a long sweep only its last part is looked at."""
+        for trial in reversed(trials):
+            if trial.curve.last_step >= full and (forecast := self._foretold.get(trial.trial_id)) is not None:
+                yield forecast.holds(trial.curve.measurements[-1].value, _Z)
 
 
 def chance_of_so_few(hits: int, of: int, share: float) -> float:

@@ -30,6 +30,7 @@ from benchmarks.methods.optuna_space import define_by_run
 from benchmarks.methods.random_search import ListSearch, RandomSearch
 from benchmarks.methods.transfer import CopulaSearch, portfolio
 from benchmarks.tasks import Task
+from metahp.pruning import Pruning
 from metahp.space import SearchSpace
 from metahp.types import Config
 from metahp_searchers import MetaScheduler, MetaSearch
@@ -116,6 +117,16 @@ def _meta(setting: Setting) -> tuple[Searcher, TrialScheduler]:
     return search, MetaScheduler(search)
 
 
+def _audited(share: float) -> Build:
+    def build(setting: Setting) -> tuple[Searcher, TrialScheduler]:
+        store = setting.past.store if setting.past.sweeps else None
+        task, pruning = setting.task, Pruning(audit=share)
+        search = MetaSearch(store, dict(task.meta), max_t=task.max_step, seed=setting.seed, pruning=pruning)
+        return search, MetaScheduler(search)
+
+    return build
+
+
 def _fifo(setting: Setting) -> TrialScheduler:
     return FIFOScheduler()
 
@@ -172,6 +183,8 @@ METHODS: dict[str, Method] = {
     "meta+asha": Method(
         _with(_meta_search, _asha3), "MetaSearch, ASHA with rungs 1, 3, 9, 27", learns=True, trains=True
     ),
+    "meta-audit-0": Method(_audited(0.0), "meta, and all that is to be stopped is stopped", learns=True, trains=True),
+    "meta-audit-20": Method(_audited(0.2), "meta, and 20 % of what is to be stopped runs on", learns=True, trains=True),
 }
 
 

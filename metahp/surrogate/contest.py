@@ -11,6 +11,8 @@ import json
 import math
 import zlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 
@@ -35,7 +37,7 @@ def compared(champion: Arrays | None, challenger: Trunk, tasks: Sequence[Observa
         tasks: all sweeps, oldest first.
         words: what both networks know by name.
     """
-    judged = [task for task in tasks if held_out(task).any()][-_SWEEPS:]
+    judged = list(islice((task for task in reversed(tasks) if held_out(task).any()), _SWEEPS))[::-1]
     if not judged:
         return Contest(None, None, 0)
     after, trained = _score(challenger, judged, words), challenger.arrays()
@@ -52,8 +54,9 @@ def for_training(task: Observations) -> Observations:
     return task.of_trials(np.flatnonzero(~held_out(task)).astype(np.int64))
 
 
+@lru_cache(maxsize=128)
 def held_out(task: Observations) -> BoolArray:
-    """Which trials are never trained on, shape ``(c,)``, bool."""
+    """Which trials are never trained on, shape ``(c,)``, bool; worked out once for the sweeps of one training."""
     if len(task.points) < _FEWEST:
         return np.zeros(len(task.points), bool)
     return _chosen(task.points)

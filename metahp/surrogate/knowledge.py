@@ -17,7 +17,7 @@ from metahp.surrogate.memory import ROWS_PER_TASK, CachedBelief, Features, Lesso
 from metahp.surrogate.names import labels, overlap
 from metahp.surrogate.scales import PastScales
 from metahp.surrogate.task import Task
-from metahp.surrogate.trunk import Arrays, Trunk, episodes, train
+from metahp.surrogate.trunk import Arrays, Trunk, episodes, replayed, train
 from metahp.surrogate.vocabulary import Vocabulary
 from metahp.types import FloatArray, Sweep
 
@@ -54,7 +54,11 @@ class Knowledge:
             trunk.set_arrays(before.trunk.arrays())
             steps = min(steps, _STEPS_AGAIN)
         champion = trunk.arrays() if before else None
-        train(trunk, episodes([for_training(each) for each in seen], vocabulary, steps, rng))
+        order = replayed(len(seen), steps, rng)
+        used = {
+            number: for_training(seen[number]) for number in np.unique(order).tolist()
+        }  # never all of a large store
+        train(trunk, episodes(used, order, vocabulary, rng))
         contest = compared(champion, trunk, seen, vocabulary)
         if champion is not None and not contest.challenger_wins:
             trunk.set_arrays(champion)

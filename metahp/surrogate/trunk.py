@@ -8,7 +8,7 @@ learning; Wistuba & Grabocka 2021, Few-shot Bayesian optimization; both without 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -164,16 +164,30 @@ def train(trunk: Trunk, episodes: Mapping[str, NDArray[Any]]) -> bool:
     return sound
 
 
+def replayed(tasks: int, steps: int, rng: np.random.Generator) -> IntArray:
+    """Which past sweep each of ``steps`` steps is trained on: all of them as often, or a random part of many."""
+    rounds = [rng.permutation(tasks) for _ in range(steps // tasks + 1)]
+    order: IntArray = np.concatenate(rounds)[:steps].astype(np.int64)
+    return order
+
+
 def episodes(
-    tasks: Sequence[Observations], vocabulary: Vocabulary, steps: int, rng: np.random.Generator
+    tasks: Mapping[int, Observations], order: IntArray, vocabulary: Vocabulary, rng: np.random.Generator
 ) -> dict[str, NDArray[Any]]:
-    """``steps`` random parts of past sweeps, whole curves each, as padded rows: arrays ``(steps, ROWS, ...)``."""
-    inputs = [vocabulary.inputs(task.points) for task in tasks]
-    numbers = max(len(each.labels) for each in inputs)
-    choices = max(len(each.choice_labels) for each in inputs)
-    order = np.concatenate([rng.permutation(len(tasks)) for _ in range(steps // len(tasks) + 1)])[:steps]
+    """Random parts of past sweeps, whole curves each, as padded rows: arrays ``(steps, ROWS, ...)``.
+
+    Args:
+        tasks: the sweeps that are used, by their numbers.
+        order: shape ``(steps,)``: the number of the sweep that a step is trained on.
+        vocabulary: what is known by name.
+        rng: draws the parts.
+    """
+    inputs = {number: vocabulary.inputs(task.points) for number, task in tasks.items()}
+    numbers = max(len(each.labels) for each in inputs.values())
+    choices = max(len(each.choice_labels) for each in inputs.values())
     parts = [
-        padded_rows(tasks[index], _some_curves(tasks[index], rng), inputs[index], numbers, choices) for index in order
+        padded_rows(tasks[number], _some_curves(tasks[number], rng), inputs[number], numbers, choices)
+        for number in order.tolist()
     ]
     return {name: np.stack([part[name] for part in parts]) for name in parts[0]}
 

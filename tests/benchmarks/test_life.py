@@ -24,6 +24,16 @@ def test_two_sweeps_of_every_method(tmp_path, monkeypatch):
     assert run_lives(TASKS, 1, tmp_path, trainings=1.0) == text
 
 
+def test_other_methods_live_shorter_lives_under_a_name_of_their_own(tmp_path):
+    chosen = ("random", "asha3")
+    text = run_lives(f"{TASKS},synthetic-plain/2", 1, tmp_path, methods=chosen, name="audit", sweeps=2, trainings=1.0)
+    assert {line.split()[1] for line in text.splitlines() if line.startswith("| ")} >= set(chosen)
+    assert "2 sweeps in 1 orders" in (tmp_path / "audit.md").read_text()
+    assert not (tmp_path / "life.md").exists()
+    with pytest.raises(ValueError, match="no method is called 'nothing'"):
+        run_lives(TASKS, 1, tmp_path, methods=["nothing"])
+
+
 def test_only_a_store_that_grows_makes_a_difference():
     """The first sweeps are alike; only later ones know a past."""
     names = ("synthetic-plain/0", "synthetic-plain/1")

@@ -37,6 +37,13 @@ def test_metahp_sweeps_without_a_history(name, tmp_path):
     assert not replay.stalled
 
 
+@pytest.mark.parametrize(("name", "share"), [("meta-audit-0", 0.0), ("meta", 0.04), ("meta-audit-20", 0.2)])
+def test_so_much_of_what_is_to_be_stopped_runs_on(name, share, tmp_path):
+    task = load_task("synthetic-conditional/0")
+    searcher, _ = METHODS[name].build(Setting(task, Past((), tmp_path), seed=1))
+    assert searcher.brain.settings.pruning.audit == share
+
+
 def test_a_past_sweep_is_truncated_like_a_real_one():
     history = past_sweep("synthetic-plain/1")
     lengths = [len(trial.curve) for trial in history.trials]

@@ -12,7 +12,7 @@ from metahp.space import Float, SearchSpace
 from metahp.surrogate import knowledge
 from metahp.surrogate.contest import for_training, held_out
 from metahp.surrogate.task import Task
-from metahp.surrogate.trunk import Trunk
+from metahp.surrogate.trunk import Trunk, replayed
 from metahp.types import SweepHistory
 
 Prune = Callable[..., SweepHistory]
@@ -90,7 +90,7 @@ def test_what_is_held_out_is_never_trained_on(prune: Prune, toy_task: Any, monke
     made = knowledge.episodes
 
     def watch(tasks: Any, *rest: Any) -> Any:
-        seen.extend(tasks)
+        seen.extend(tasks.values())
         return made(tasks, *rest)
 
     monkeypatch.setattr(knowledge, "episodes", watch)
@@ -101,3 +101,22 @@ def test_what_is_held_out_is_never_trained_on(prune: Prune, toy_task: Any, monke
     held = {task.observations.trial_ids[place] for place in np.flatnonzero(held_out(task.observations))}
     assert held
     assert not held & {name for each in seen for name in each.trial_ids}
+
+
+def test_an_update_prepares_only_the_sweeps_that_it_trains_on(
+    prune: Prune, toy_task: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = KerasPredictor(seed=0)
+    predictor.fit([prune(toy_task(number), 20) for number in range(4)])
+    prepared: list[Observations] = []
+    made = knowledge.for_training
+    monkeypatch.setattr(knowledge, "for_training", lambda task: prepared.append(task) or made(task))
+    monkeypatch.setattr(knowledge, "_STEPS_AGAIN", 2)
+    predictor.update([prune(toy_task(9), 20)])
+    assert len(prepared) == 2
+
+
+def test_all_sweeps_are_replayed_as_often() -> None:
+    rng = np.random.default_rng(0)
+    assert set(np.bincount(replayed(3, 10, rng))) == {3, 4}
+    assert len(set(replayed(50, 10, rng).tolist())) == 10

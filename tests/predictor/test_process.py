@@ -23,7 +23,7 @@ def test_training_and_prediction_share_one_covariance(toy_history: Sequence[Swee
     seen = task.observations.of_trials(np.arange(8))
     vocabulary = Vocabulary().grown([seen.points])
     trunk = Trunk(vocabulary, np.random.default_rng(0))
-    batch = episodes([seen], vocabulary, 1, np.random.default_rng(0))
+    batch = episodes({0: seen}, np.array([0]), vocabulary, np.random.default_rng(0))
     belief = TrunkBelief(Knowledge({"toy": task}, vocabulary, trunk).features)
 
     rows = Rows(seen.points, belief.tables(seen.points), seen.trial, seen.trial, seen.fraction)

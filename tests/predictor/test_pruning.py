@@ -106,6 +106,15 @@ def test_the_gate_closes_when_forecasts_fail_and_opens_when_they_hold_again() ->
     assert gate.is_open
 
 
+def test_the_gate_looks_at_the_end_of_a_long_sweep_alone() -> None:
+    gate, forecast = Gate(), Decision(Action.CONTINUE, "", 0.5, 0.1, Forecast(10, 0.5, 0.1))
+    for number in range(20):
+        gate.foretold(MadeDecision(f"t{number}", 1, forecast))
+    never_looked_at: list[Trial] = [None] * 1000  # type: ignore[list-item]
+    gate.look_at([*never_looked_at, *outcomes(0.9, 20)], SWEEP)
+    assert not gate.is_open
+
+
 def test_an_honest_predictor_keeps_the_gate_open() -> None:
     rng, closed = np.random.default_rng(0), 0
     for _ in range(200):

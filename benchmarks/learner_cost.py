@@ -1,0 +1,167 @@
+"""What it costs to learn 10,000 new rows, by how many there are already; and how soon a running sweep knows them.
+
+    python -m benchmarks.learner_cost [--rows 10_000,100_000,1_000_000] [--repeats 3] [--directory DIR]
+
+A store is made of sweeps of 400 trials with 25 reports each, in spaces of two hyperparameters. It is learned once; then
+one such sweep is added at a time, and learned by `metahp.learner.Learner`. Prints one line of JSON per size: the CPU
+seconds of all threads, the median over the repeats with the smallest and the largest, and what loading the last version
+takes of them. Then, in the largest store and beside a learner process: how long after its last report a new
+sweep is known to the predictor of a running one, and the longest time for which a hook of the sweep has waited for one.
+
+Numbers to expect (two busy cores, 3 repeats): 3 s with 10,000 rows, 1.05 times as much with 100,000 and 1.24 times with
+400,000, loading the last version 1 % of it. It grows until there are 60 sweeps, as many as an update replays; more rows
+were not tried. A new sweep was known after 16 s, in which the learner and the running sweep wait for their next look; a
+hook waited 6 ms at most.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from metahp.learner import INTERVAL_S, Learner
+from metahp.models import cards, load_version, newest_version
+from metahp.space import Float, SearchSpace
+from metahp.store import Store
+from metahp.store.schema import SCHEMA_VERSION, TABLES
+from metahp.store.segments import Segments
+from metahp.types import FloatArray, Mode, Sweep
+from metahp_searchers.refresh import Refresher
+
+SPACE = SearchSpace({"lr": Float(1e-4, 1e-1, log=True), "dropout": Float(0.0, 0.5)})
+TRIALS, STEPS = 400, 25
+ROWS = TRIALS * STEPS
+PATIENCE_S = 300.0
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", default="10_000,100_000,1_000_000")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--directory", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.directory) as temporary:
+        store = Store(Path(temporary) / "store", spool_dir=Path(temporary) / "spool")
+        learner, sweeps = Learner(store), 0
+        for rows in sorted(int(part) for part in options.rows.split(",")):
+            while sweeps * ROWS < rows:
+                add_sweep(store, sweeps)
+                sweeps += 1
+            learner.step()
+            found = []
+            for _ in range(options.repeats):
+                add_sweep(store, sweeps)
+                sweeps += 1
+                found.append(cpu_s(learner.step))
+            _print("CPU s per 10,000 new rows", found, rows=rows)
+            _print("  of them to load the version before", [cpu_s(lambda: _load_newest(store))], rows=rows)
+        for figure, seconds in in_a_running_sweep(store).items():
+            _print(figure, [seconds], rows=sweeps * ROWS)
+    return 0
+
+
+def add_sweep(store: Store, number: int) -> None:
+    """One more finished sweep; its results are written past the spool, which would take minutes."""
+    rng, name = np.random.default_rng(number), f"sweep-{number:05d}"
+    configs = [SPACE.sample(rng) for _ in range(TRIALS)]
+    with store.open_sweep(_sweep(name)) as writer:
+        with writer.batch():
+            for trial, config in enumerate(configs):
+                writer.start_attempt(f"{name}-{trial}", config)
+        spool_id = writer._spool.spool_id
+    units = SPACE.encode(configs)[0]
+    Segments(store._place, "results").write(spool_id, _rows(name, spool_id, curves(units, rng)))
+
+
+def curves(units: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Scores ``(TRIALS, STEPS)`` with a peak somewhere, that rise at different speeds, with noise."""
+    peak, rate = rng.uniform(0.2, 0.8, units.shape[1]), rng.uniform(0.1, 0.5)
+    last = 0.9 - 0.5 * np.square(units - peak).sum(axis=1)
+    rise = 1.0 - np.exp(-rate * np.arange(1, STEPS + 1))
+    scores: FloatArray = last[:, None] * rise + rng.normal(0.0, 0.005, (len(units), STEPS))
+    return scores
+
+
+def in_a_running_sweep(store: Store) -> dict[str, float]:
+    """Seconds until a new sweep is known to one that runs beside the learner, and the longest pause of its hooks."""
+    reported = f"sweep-{len(store.sweeps()):05d}"
+    refresher = Refresher(store, _sweep("running"))
+    command = [sys.executable, "-m", "metahp.learner", str(store.path), "--interval", str(INTERVAL_S)]
+    pauses = []
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as learner:
+        try:
+            add_sweep(store, len(store.sweeps()))
+            began = time.monotonic()
+            while refresher.version is None or reported not in _learned(store, refresher.version):
+                asked = time.perf_counter()
+                refresher.newer()
+                pauses.append(time.perf_counter() - asked)
+                time.sleep(0.01)
+                if time.monotonic() > began + PATIENCE_S:
+                    raise SystemExit("the learner has learned nothing")
+            taken = time.monotonic() - began
+        finally:
+            learner.kill()
+    return {"s until a running sweep knows": taken, "longest pause of a hook in s": max(pauses)}
+
+
+def cpu_s(work: Callable[[], object]) -> float:
+    """CPU seconds of all threads of this process."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def _load_newest(store: Store) -> None:
+    version = newest_version(store)
+    if version is None:
+        raise SystemExit("nothing was learned")
+    load_version(store, version)
+
+
+def _learned(store: Store, version: str) -> set[str]:
+    """What the kept versions up to one have learned."""
+    return {name for card in cards(store) if card.version <= version for name in card.learned}
+
+
+def _sweep(name: str) -> Sweep:
+    return Sweep(name, SPACE, "accuracy", Mode.MAX, STEPS, {}, name)
+
+
+def _rows(name: str, spool_id: str, scores: FloatArray) -> pa.Table:
+    columns = {
+        "sweep_id": pa.array([name] * ROWS),
+        "trial_id": pa.array([f"{name}-{n // STEPS}" for n in range(ROWS)]),
+        "attempt": pa.array(np.ones(ROWS), pa.int32()),
+        "step": pa.array(np.tile(np.arange(1, STEPS + 1), TRIALS)),
+        "objective": pa.array(scores.ravel()),
+        "objective_state": pa.array(["ok"] * ROWS),
+        "metrics": pa.array([[]] * ROWS, TABLES["results"].field("metrics").type),
+        "extras_json": pa.nulls(ROWS, pa.string()),
+        "time_total_s": pa.array(np.tile(np.arange(1.0, STEPS + 1), TRIALS)),
+        "done": pa.array(np.zeros(ROWS, bool)),
+        "ingested_utc": pa.array(np.arange(ROWS), pa.timestamp("us")),
+        "schema_version": pa.array(np.full(ROWS, SCHEMA_VERSION), pa.int16()),
+        "spool_id": pa.array([spool_id] * ROWS),
+        "spool_seq": pa.array(np.arange(1, ROWS + 1)),
+    }
+    return pa.table(columns, schema=TABLES["results"])
+
+
+def _print(figure: str, values: list[float], *, rows: int) -> None:
+    line = {"figure": figure, "rows": rows, "median": float(np.median(values)), "min": min(values), "max": max(values)}
+    print(json.dumps({key: round(v, 4) if isinstance(v, float) else v for key, v in line.items()}), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
