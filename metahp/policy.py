@@ -43,8 +43,9 @@ _LEAST_STARTS = 4
 _DRAWS = 8  # to find one that was not tried before, in a small space
 _STALE_SHARE = 0.25  # reports per trial that a posterior may lack
 _BELOW = 2.0  # of trials with predicted chances below p, about p / 2 would have won; see docs/model_card.md
-_BELOW_AMONG_PEERS = 3.0  # the same where several past sweeps had the same hyperparameters
+_BELOW_AMONG_PEERS = 3.0  # the same where many past sweeps had the same hyperparameters
 _SEVERAL = 4
+_MANY = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,8 +158,8 @@ class Policy:
 
     def _usual_threshold(self, sweep: Sweep) -> float:
         past = self._experience(sweep)
-        several = past is not None and past.peers >= _SEVERAL
-        return (_BELOW_AMONG_PEERS if several else _BELOW) * self.max_false_prunes
+        many = past is not None and past.peers >= _MANY
+        return (_BELOW_AMONG_PEERS if many else _BELOW) * self.max_false_prunes
 
     def _most_promising(self, sweep: Sweep, trials: Sequence[Trial], candidates: Sequence[Config]) -> Proposal:
         """Largest expected improvement, taking it that running trials will do as predicted."""
