@@ -10,10 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.__main__ import app
+<<<<<<< HEAD
 from benchmarks.learner_cost import ROWS, add_sweep
 from benchmarks.scale import run_scale
+=======
+>>>>>>> work-learn
 from benchmarks.turnover import run_turnover
-from metahp.store import Store
 
 pytestmark = pytest.mark.usefixtures("no_logged_errors")
 
@@ -28,16 +30,6 @@ def test_a_second_sweep(tmp_path: Path) -> None:
     for _, _, without, with_store, difference in rows:
         assert float(difference.split()[0]) == pytest.approx(float(with_store) - float(without), abs=2e-3)
     assert (tmp_path / "second_sweep.png").stat().st_size > 1000
-
-
-def test_the_sweeps_of_the_cost_of_learning_are_as_good_as_real_ones(tmp_path: Path) -> None:
-    store = Store(tmp_path / "store", spool_dir=tmp_path / "spool")
-    add_sweep(store, 0)
-    (own,) = store.curves()
-    assert sum(len(trial.curve) for trial in own.trials) == ROWS
-    assert all(own.sweep.space.contains(trial.config) for trial in own.trials)
-    assert len({trial.curve.last_step for trial in own.trials}) == 1
-    assert store.check().is_whole
 
 
 @pytest.mark.ray
