@@ -10,11 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.__main__ import app
-<<<<<<< HEAD
-from benchmarks.learner_cost import ROWS, add_sweep
 from benchmarks.scale import run_scale
-=======
->>>>>>> work-learn
 from benchmarks.turnover import run_turnover
 
 pytestmark = pytest.mark.usefixtures("no_logged_errors")
