@@ -4,8 +4,8 @@ Command: ``python -m benchmarks certify --tasks lcbench,taskset --seeds 2 --out 
 
 Every task is swept by MetaHP with the other tasks' history and `TRIALS` trials, in shadow mode: each decision is taken
 and none carried out, so that it is known what every threshold would have stopped, when, and whether it would have won.
-Then, 200 times: half of the tasks, at random, give evidence (the trials that would have been stopped below a chance
-of ``3 * max_false_prunes``: one of each sweep, as `metahp.certificate` has it, or all of them), a threshold is certified
+Then, 200 times: half of the tasks, by lot, give evidence (the trials that would have been stopped below a chance
+of ``3 * max_false_prunes``: one of each sweep, as in `metahp.certificate`, or all of them), a threshold is certified
 on it, and the other half of the tasks are swept with it. Reported are how often there was a certificate, the share of
 the stopped trials that would have won, how often that came to more than was allowed where it was certified, in how many
 sweeps a winner was lost, and the epochs that were trained; beside the same without a certificate, and for ASHA on the

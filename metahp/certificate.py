@@ -5,9 +5,9 @@ all of them in shadow mode. A threshold is certified if, were more than the allo
 few winners among the evidence would have been seen with a probability of at most ``1 - confidence``. Thresholds are
 tried from careful to bold, and the first that fails ends it, so that trying many costs no confidence (Angelopoulos et
 al. 2021, "Learn then test", fixed sequence testing with exact binomial p-values). It holds for trials that are
-exchangeable with those of the evidence: who changes model family or space has to gather new evidence. Trials of one sweep
-resemble each other, so that each sweep is one piece of evidence: one such trial of it, drawn by lot. With all of them,
-twice as many thresholds were certified as should have been (`python -m benchmarks certify`).
+exchangeable with those of the evidence: who changes model family or space has to gather new evidence. Trials of one
+sweep resemble each other, so each sweep is one piece of evidence: one such trial of it, drawn by lot. With all of them
+more than twice as many thresholds were certified as should have been (`python -m benchmarks certify`).
 """
 
 from __future__ import annotations
