@@ -1,4 +1,4 @@
-"""Trackers beside ours: what they leave in their files, and what is refused."""
+"""Trackers beside ours: what a sweep with `loggers` leaves in their files, read with their own libraries."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -47,3 +47,20 @@ def test_mlflow_writes_below_the_folder_alone(tmp_path: Path, monkeypatch: pytes
     (run,) = client.search_runs([client.get_experiment_by_name("digits").experiment_id])
     assert (run.data.params, run.data.metrics["score"], run.info.status) == ({"x": "0.5"}, 0.25, "FINISHED")
     assert not list(elsewhere.iterdir())
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_here")
+@pytest.mark.filterwarnings("default")  # MLflow warns of its own future
+def test_mlflow_and_tensorboard_have_every_trial(sweep_file: Callable[..., Path]) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    result = run(load_sweep(sweep_file(loggers=["tensorboard", "mlflow"])))
+    assert result.is_complete
+    client = mlflow.MlflowClient(f"sqlite:///{result.folder / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("quadratic")
+    runs = client.search_runs([experiment.experiment_id])
+    assert max(run.data.metrics["score"] for run in runs) == pytest.approx(result.best_value)
+    assert {float(run.data.params["x"]) for run in runs} == {t.config["x"] for t in result.history.trials}
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert len(list(result.folder.rglob("events.out.tfevents.*"))) == 5
