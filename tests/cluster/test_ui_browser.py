@@ -76,10 +76,11 @@ def browser(chromium: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
 
 
 @pytest.fixture
-def serving() -> Iterator[list[Serving]]:
-    """What is served now, all of which ends with the test."""
+def serving(browser: webdriver.Chrome) -> Iterator[list[Serving]]:
+    """What is served now, all of which ends with the test; the page is left first, as it still asks for its parts."""
     started: list[Serving] = []
     yield started
+    browser.get("about:blank")
     for each in started:
         end(each)
 
