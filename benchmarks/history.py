@@ -4,11 +4,14 @@ Each past sweep is replayed here, with the budget of `PAST_REPORTS` training ste
 1 to 3 steps. The task that is being swept is always left out, and so are tasks on the same data. The histories:
 
 ================  =============================================================================
-``none``          an empty store
+``none``          nothing, not even what ships with MetaHP
 ``other-tasks``   one past sweep of every other task of the family
 ``other-family``  one past sweep of every task of another family: another space, other curves
 ``starter``       what ships with MetaHP, as it ships: complete curves of small Keras models
 ================  =============================================================================
+
+With ``other-tasks`` and ``other-family`` MetaHP goes on from the predictor that ships, as it does for a user, except on
+the tasks that that one was trained on.
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ from ray.tune.schedulers import ASHAScheduler
 from benchmarks.methods.random_search import RandomSearch
 from benchmarks.simulator import Replay, simulate
 from benchmarks.tasks import Task, load_task, load_tasks
-from metahp.models import load_or_fit
+from metahp.keras_predictor import KerasPredictor
+from metahp.models import begin, load_or_fit, newest_version
 from metahp.starter import starter_sweeps
 from metahp.store import Store
 from metahp.types import LearningCurve, SweepHistory, TaskValue, Trial, TrialStatus
@@ -42,15 +46,17 @@ class Past:
     Attributes:
         sweeps: with their truncated curves; none of them is of the task itself.
         directory: where a store is made of them, if one is asked for.
+        shipped: whether the store begins with the predictor that ships, as a user's does, or knows nothing but them.
     """
 
     sweeps: tuple[SweepHistory, ...]
     directory: Path
+    shipped: bool = True
 
     @cached_property
     def store(self) -> Store:
         """A store that holds the sweeps, and the predictor that was trained on them."""
-        store = Store(self.directory / "store", spool_dir=self.directory / "spool")
+        store = new_store(self.directory, shipped=self.shipped)
         for history in self.sweeps:
             sweep = history.sweep
             store.import_sweep(
@@ -75,6 +81,14 @@ class Past:
         return time.perf_counter() - began
 
 
+def new_store(directory: Path, *, shipped: bool) -> Store:
+    """A store in a directory, or the one that is there, which knows what ships with MetaHP or begins with nothing."""
+    store = Store(directory / "store", spool_dir=directory / "spool")
+    if not shipped and newest_version(store) is None:
+        begin(store, KerasPredictor())
+    return store
+
+
 def past_of(task: Task, kind: str, directory: Path, *, sweeps: int | None = None) -> Past:
     """The history of a kind for a task.
 
@@ -92,8 +106,14 @@ def past_of(task: Task, kind: str, directory: Path, *, sweeps: int | None = None
         raise ValueError(f"a history is one of {', '.join(HISTORIES)}, got {kind!r}")
     if kind == "starter":
         own = tuple(history for history in starter_sweeps() if _tells_nothing(task, history.sweep.task))
-        return Past(own[:sweeps], directory)
-    return Past(tuple(past_sweep(other.name) for other in _others(task, kind)[:sweeps]), directory)
+        return Past(own[:sweeps], directory, shipped=False)
+    others = tuple(past_sweep(other.name) for other in _others(task, kind)[:sweeps])
+    return Past(others, directory, shipped=kind != "none" and untold(task))
+
+
+def untold(task: Task) -> bool:
+    """Whether the predictor that ships was trained on other tasks than this one."""
+    return "data" not in task.meta
 
 
 def _others(task: Task, kind: str) -> list[Task]:

@@ -28,14 +28,14 @@ import json
 import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.files import save_json
-from benchmarks.history import Past, history_of
+from benchmarks.history import Past, history_of, untold
 from benchmarks.methods.registry import METHODS, Setting, method_named
 from benchmarks.pictures import pyplot, save_figure
 from benchmarks.processes import with_progress
@@ -141,7 +141,7 @@ def live(life: Life) -> Lived:
     method, blank = METHODS[life.method.removesuffix(BLANK)], life.method.endswith(BLANK)
     regrets = []
     with tempfile.TemporaryDirectory() as directory:
-        past = Past((), Path(directory))
+        past = Past((), Path(directory), shipped=not blank and all(untold(load_task(name)) for name in life.tasks))
         for name in life.tasks:
             task, seed = load_task(name), zlib.crc32(f"{name}:{life.repetition}".encode())
             steps = round(life.trainings * task.max_step)
@@ -150,7 +150,7 @@ def live(life: Life) -> Lived:
             scores = np.array([event.score for event in replay.reports])
             regrets.append(_parts(task.reference.best_so_far(scores), steps))
             if not blank:
-                past = Past((*past.sweeps, history_of(task, replay)), past.directory)
+                past = replace(past, sweeps=(*past.sweeps, history_of(task, replay)))
     return Lived(life, np.array(regrets), about_this_run())
 
 

@@ -28,7 +28,7 @@ from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 from benchmarks.files import save_json
-from benchmarks.history import Past
+from benchmarks.history import Past, new_store, untold
 from benchmarks.methods.registry import Setting, method_named
 from benchmarks.processes import local_ray, progress_bar
 from benchmarks.provenance import about_this_run, line_about
@@ -110,8 +110,9 @@ def run_real(methods: Sequence[str], seeds: int, out: Path, *, seconds: float = 
             bar = progress.add_task("sweeps", total=len(todo))
             for number, run in enumerate(todo):
                 store = _earlier_store(run, Path(folder)) if learning[run.method] else None
-                past = Past(tuple(store.curves()) if store else (), Path(folder) / str(number))
-                setting = Setting(load_task(run.task), past, run.seed)
+                task = load_task(run.task)
+                past = Past(tuple(store.curves()) if store else (), Path(folder) / str(number), shipped=untold(task))
+                setting = Setting(task, past, run.seed)
                 _save(run, sweep(setting.task, *method_named(run.method).build(setting), run.seconds), out)
                 progress.advance(bar)
     return _write({run: _load(run, out) for run in runs}, out)
@@ -122,7 +123,7 @@ def _earlier_store(run: Run, folder: Path) -> Store:
     task = load_task(WORKLOADS[run.task])
     directory = folder / f"{task.name.replace('/', '__')}__{run.repetition}"
     known = directory.exists()
-    store = Store(directory / "store", spool_dir=directory / "spool")
+    store = new_store(directory, shipped=untold(task))
     if not known:
         search = MetaSearch(store, dict(task.meta), max_t=task.max_step, seed=run.seed)
         sweep(task, search, MetaScheduler(search), run.seconds)

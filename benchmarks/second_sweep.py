@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.files import save_json
-from benchmarks.history import Past, history_of
+from benchmarks.history import Past, history_of, untold
 from benchmarks.methods.registry import METHODS, Setting
 from benchmarks.pictures import pyplot, save_figure
 from benchmarks.processes import with_progress
@@ -134,8 +134,9 @@ def compare(pair: Pair) -> Comparison:
     """Runs the three sweeps of one pair."""
     first, second = load_task(pair.first), load_task(pair.second)
     with tempfile.TemporaryDirectory() as directory:
-        nothing = Past((), Path(directory) / "empty")
-        past = Past((history_of(first, _sweep(first, nothing, pair.seed, pair.trainings)),), Path(directory) / "one")
+        nothing = Past((), Path(directory) / "empty", shipped=untold(second))
+        own = history_of(first, _sweep(first, nothing, pair.seed, pair.trainings))
+        past = Past((own,), Path(directory) / "one", shipped=untold(second))
         without = _sweep(second, nothing, pair.seed + 1, pair.trainings)
         helped = _sweep(second, past, pair.seed + 1, pair.trainings)
     steps = round(pair.trainings * second.max_step)

@@ -29,12 +29,10 @@ class Learner:
 
     Args:
         store: whose sweeps to learn from, also while they run.
-        seed: of a predictor that is trained from scratch.
     """
 
-    def __init__(self, store: Store, seed: int = 0) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._seed = seed
         self._reached: Cursor | None = None
         self._lock = FileLock(store.path / "models.lock", blocking=False)
 
@@ -53,7 +51,7 @@ class Learner:
         try:
             with self._lock:
                 before = newest_version(self._store)
-                load_or_fit(self._store, self._seed)
+                load_or_fit(self._store)
                 after = newest_version(self._store)
         except Timeout:
             return None
@@ -77,12 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="metahp.learner", description="Keep the predictor of a store up to date.")
     parser.add_argument("store", help="directory of the store")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--interval", type=float, default=INTERVAL_S, help="seconds between two looks at the store")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     os.nice(19)  # trials come first
-    Learner(Store(given.store, create=False), given.seed).follow(given.interval)
+    Learner(Store(given.store, create=False)).follow(given.interval)
 
 
 if __name__ == "__main__":

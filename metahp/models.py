@@ -16,7 +16,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,9 @@ class Card:
     contest: Contest | None = None
 
 
-def load_or_fit(store: Store, seed: int = 0, *, exclude: Collection[str] = ()) -> Predictor:
+def load_or_fit(
+    store: Store, *, exclude: Collection[str] = (), first: Callable[[], KerasPredictor] = shipped_predictor
+) -> Predictor:
     """The newest predictor of a store, after it has learned what the store has seen since.
 
     Takes a moment where nothing is new, and up to minutes where a long history is learned for the first time. The
@@ -68,12 +70,13 @@ def load_or_fit(store: Store, seed: int = 0, *, exclude: Collection[str] = ()) -
 
     Args:
         store: whose sweeps to learn from.
-        seed: of a predictor that is trained from scratch.
         exclude: sweep_ids not to learn from now, above all the one that the predictor is wanted for: what it has
             shown is an observation, and would count twice.
+        first: gives what a store begins with that has learned nothing yet. What ships with MetaHP does not get lost
+            when the first own sweep is learned, see `metahp.surrogate.knowledge.SHIPPED_COUNT_AS`.
 
     Returns:
-        a `KerasPredictor`; where there is nothing to learn from, the shipped one, or a `PriorPredictor` without it.
+        a `KerasPredictor`; where there is nothing to learn from, the first one, or a `PriorPredictor` without it.
     """
     for version in _versions(store):
         try:
@@ -82,15 +85,20 @@ def load_or_fit(store: Store, seed: int = 0, *, exclude: Collection[str] = ()) -
             _log.warning("the model %s cannot be used, an older one or a new one is: %s", version, problem)
             continue
         return _taught(store, predictor, cursor, exclude) or predictor
-    return _taught(store, KerasPredictor(seed=seed), None, exclude) or _first_predictor()
-
-
-def _first_predictor() -> Predictor:
     try:
-        return shipped_predictor()
+        begun = first()
     except StoreError as problem:
-        _log.warning("the shipped predictor cannot be used, the first sweep begins without: %s", problem)
-        return PriorPredictor()
+        _log.warning("the shipped predictor cannot be used, the store begins without: %s", problem)
+        return _taught(store, KerasPredictor(), None, exclude) or PriorPredictor()
+    return _taught(store, begun, None, exclude) or begun
+
+
+def begin(store: Store, predictor: KerasPredictor) -> None:
+    """Give a store a predictor to go on from, e.g. that of another store, in place of the one that ships.
+
+    What the store holds now counts as learned.
+    """
+    _save(store, predictor, store.cursor(), [])
 
 
 def newest_version(store: Store) -> str | None:
@@ -119,7 +127,7 @@ def _taught(
     learned = [own for own in news if own.sweep.sweep_id not in exclude]
     if not any(_teaches(own) for own in learned):
         return None
-    predictor.fit(learned) if cursor is None else predictor.update(learned)
+    predictor.update(learned)
     if len(learned) == len(news):  # else the cursor would claim that the excluded sweep was learned
         _save(store, predictor, reached, learned)
     return predictor

@@ -101,8 +101,9 @@ def _copula(setting: Setting) -> Searcher:
 
 
 def _meta_search(setting: Setting, *, pause: bool = False) -> MetaSearch:
-    store = setting.past.store if setting.past.sweeps else None
-    return MetaSearch(store, dict(setting.task.meta), max_t=setting.task.max_step, seed=setting.seed, pause=pause)
+    return MetaSearch(
+        setting.past.store, dict(setting.task.meta), max_t=setting.task.max_step, seed=setting.seed, pause=pause
+    )
 
 
 def _meta_at_once(setting: Setting, *, pause: bool) -> tuple[Searcher, TrialScheduler]:
@@ -119,8 +120,7 @@ def _meta(setting: Setting) -> tuple[Searcher, TrialScheduler]:
 
 def _audited(share: float) -> Build:
     def build(setting: Setting) -> tuple[Searcher, TrialScheduler]:
-        store = setting.past.store if setting.past.sweeps else None
-        task, pruning = setting.task, Pruning(audit=share)
+        store, task, pruning = setting.past.store, setting.task, Pruning(audit=share)
         search = MetaSearch(store, dict(task.meta), max_t=task.max_step, seed=setting.seed, pruning=pruning)
         return search, MetaScheduler(search)
 

@@ -24,6 +24,9 @@ import pyarrow.parquet as pq
 from metahp.space import SearchSpace
 from metahp.types import LearningCurve, Mode, Sweep, SweepHistory, Trial, TrialStatus
 
+ORIGIN = "starter/"
+"""What the sweep_ids of these sweeps begin with."""
+
 METADATA = b"metahp"
 """The key of the file's metadata: for each task, in JSON, its space, metric, mode, longest training, description."""
 
@@ -52,7 +55,7 @@ def starter_sweeps() -> list[SweepHistory]:
 
 def _sweep(name: str, about: Mapping[str, Any]) -> Sweep:
     return Sweep(
-        sweep_id=f"starter/{name}",
+        sweep_id=f"{ORIGIN}{name}",
         space=SearchSpace.from_json(about["space"]),
         metric=about["metric"],
         mode=Mode(about["mode"]),

@@ -13,18 +13,25 @@ _APART = 0.2  # mean difference of two descriptions at which one counts e times 
 _AT_LEAST = 0.2  # of the weight is spread evenly: a description is no proof
 
 
-def kinship(task: Mapping[str, TaskValue], past: Sequence[Mapping[str, TaskValue]]) -> FloatArray:
-    """Weights of past tasks, shape ``(T,)``, adding up to 1; even ones where the descriptions do not compare.
+def kinship(
+    task: Mapping[str, TaskValue], past: Sequence[Mapping[str, TaskValue]], standing: FloatArray | None = None
+) -> FloatArray:
+    """Weights of past tasks, shape ``(T,)``, adding up to 1; their standing where the descriptions do not compare.
 
     Words differ or not; numbers are compared on a logarithmic scale, in units of what is usual among the tasks. A name
     that only one of two descriptions has counts half.
+
+    Args:
+        task: the description of the new one.
+        past: those of T past ones.
+        standing: shape ``(T,)``: how much each of them counts before they are compared; None for all alike.
     """
     usual = _usual_differences([task, *past])
     apart = np.array([_apart(task, other, usual) for other in past])
-    weights = np.exp(-apart / _APART)
-    even: FloatArray = np.full(len(past), 1.0 / len(past))
-    weights = weights / weights.sum()
-    return _AT_LEAST * even + (1.0 - _AT_LEAST) * weights
+    before = np.ones(len(past)) if standing is None else standing
+    weights = before * np.exp(-apart / _APART)
+    found: FloatArray = _AT_LEAST * before / before.sum() + (1.0 - _AT_LEAST) * weights / weights.sum()
+    return found
 
 
 def _apart(own: Mapping[str, TaskValue], other: Mapping[str, TaskValue], usual: Mapping[str, float]) -> float:

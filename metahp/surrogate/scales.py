@@ -14,7 +14,7 @@ import numpy as np
 
 from metahp.features import Scale, scale_of
 from metahp.surrogate.process import ScalePrior
-from metahp.types import Sweep, Trial
+from metahp.types import FloatArray, Sweep, Trial
 
 _ROOM_ABOVE = math.log(1.1)  # the best of a full training is usually a little above the best so far
 
@@ -29,18 +29,24 @@ class PastScales:
     log_spread_std: float
 
     @classmethod
-    def of(cls, scales: Sequence[Scale]) -> PastScales | None:
-        """What these scales have in common, or None for none; few of them leave more doubt."""
+    def of(cls, scales: Sequence[Scale], weights: FloatArray) -> PastScales | None:
+        """What these scales have in common, or None for none; few of them leave more doubt.
+
+        Args:
+            scales: T of them.
+            weights: shape ``(T,)``, positive: how much each of them counts.
+        """
         if not scales:
             return None
+        share = weights / weights.sum()
         offsets = np.array([scale.offset for scale in scales])
         logs = np.log([scale.spread for scale in scales])
-        typical = math.exp(float(logs.mean()))
+        log_spread = float(share @ logs)
         return cls(
-            float(offsets.mean()),
-            _doubtful_std(offsets, 0.5 * typical),
-            float(logs.mean()),
-            _doubtful_std(logs, 0.5),
+            float(share @ offsets),
+            _doubtful_std(offsets, share, 0.5 * math.exp(log_spread)),
+            log_spread,
+            _doubtful_std(logs, share, 0.5),
         )
 
 
@@ -88,6 +94,7 @@ def _product(left: float, left_std: float, right: float, right_std: float) -> tu
     return weight * left + (1.0 - weight) * right, left_std * math.sqrt(weight)
 
 
-def _doubtful_std(values: np.ndarray, doubt: float) -> float:
+def _doubtful_std(values: FloatArray, share: FloatArray, doubt: float) -> float:
     """Standard deviation, with one more value that lies ``doubt`` off."""
-    return math.sqrt((float(np.square(values - values.mean()).sum()) + doubt**2) / len(values) + (0.1 * doubt) ** 2)
+    one_more = doubt**2 * float(share @ share)  # of so many equal shares one is 1 / n, and so is the sum of squares
+    return math.sqrt(float(share @ np.square(values - share @ values)) + one_more + (0.1 * doubt) ** 2)

@@ -8,7 +8,7 @@ learning; Wistuba & Grabocka 2021, Few-shot Bayesian optimization; both without 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -164,10 +164,22 @@ def train(trunk: Trunk, episodes: Mapping[str, NDArray[Any]]) -> bool:
     return sound
 
 
-def replayed(tasks: int, steps: int, rng: np.random.Generator) -> IntArray:
-    """Which past sweep each of ``steps`` steps is trained on: all of them as often, or a random part of many."""
-    rounds = [rng.permutation(tasks) for _ in range(steps // tasks + 1)]
-    order: IntArray = np.concatenate(rounds)[:steps].astype(np.int64)
+def replayed(tasks: int, fresh: Sequence[int], steps: int, rng: np.random.Generator) -> IntArray:
+    """Which of so many past sweeps each of ``steps`` steps is trained on.
+
+    Every other step is of a fresh one, the rest of all of them alike, or of a random part of many: what was learned
+    long ago is not forgotten, and what is new is never left out.
+    """
+    order = np.zeros(steps, np.int64)
+    order[::2] = _in_turn(np.asarray(fresh, np.int64), len(order[::2]), rng)
+    order[1::2] = _in_turn(np.arange(tasks), len(order[1::2]), rng)
+    return order
+
+
+def _in_turn(numbers: IntArray, count: int, rng: np.random.Generator) -> IntArray:
+    """The numbers in random order, again and again, ``count`` in all."""
+    rounds = [rng.permutation(numbers) for _ in range(count // len(numbers) + 1)]
+    order: IntArray = np.concatenate(rounds)[:count].astype(np.int64)
     return order
 
 

@@ -240,7 +240,7 @@ class Brain:
     def _predictor(self) -> Predictor:
         try:
             if self.settings.store is not None:
-                return load_or_fit(self.settings.store, self.settings.seed or 0, exclude={self.sweep_id})
+                return load_or_fit(self.settings.store, exclude={self.sweep_id})
         except Exception:  # whatever training does, the sweep goes on
             self._say_once("no predictor came out of the store; learning within this sweep alone", trace=True)
         return PriorPredictor()

@@ -30,7 +30,7 @@ class Predictor:
         self.seed, self.taught = seed, []
 
     def fit(self, history: list[SweepHistory]) -> None:
-        self.taught = [("fit", [own.sweep.name for own in history])]
+        self.taught = [("update", [own.sweep.name for own in history])]
 
     def update(self, history: list[SweepHistory]) -> None:
         self.taught.append(("update", [own.sweep.name for own in history]))
@@ -72,10 +72,10 @@ def versions(store: Store) -> list[Path]:
 
 
 def taught(store: Store) -> Any:
-    return load_or_fit(store, 0).taught  # type: ignore[attr-defined]
+    return load_or_fit(store, first=Predictor).taught  # type: ignore[arg-type,attr-defined]
 
 
-def test_where_nothing_was_swept_the_shipped_predictor_begins(store: Store, monkeypatch: Any, caplog: Any) -> None:
+def test_where_nothing_was_swept_the_shipped_predictor_begins(store: Store, caplog: Any) -> None:
     assert isinstance(load_or_fit(store), KerasPredictor)
     add(store, "no curves", trials=2, steps=0)
     assert isinstance(load_or_fit(store), KerasPredictor)
@@ -84,19 +84,18 @@ def test_where_nothing_was_swept_the_shipped_predictor_begins(store: Store, monk
     def damaged() -> KerasPredictor:
         raise StoreError("no such file")
 
-    monkeypatch.setattr("metahp.models.shipped_predictor", damaged)
-    assert isinstance(load_or_fit(store), PriorPredictor)
+    assert isinstance(load_or_fit(store, first=damaged), PriorPredictor)
     assert "no such file" in caplog.text
 
 
 @pytest.mark.usefixtures("quick")
 def test_each_sweep_is_learned_once(store: Store) -> None:
     add(store, "first")
-    assert taught(store) == [("fit", ["first"])]
-    assert taught(store) == [("fit", ["first"])]  # loaded
+    assert taught(store) == [("update", ["first"])]
+    assert taught(store) == [("update", ["first"])]  # loaded
     add(store, "second")
-    assert taught(store) == [("fit", ["first"]), ("update", ["second"])]
-    assert taught(Store(store.path)) == [("fit", ["first"]), ("update", ["second"])]
+    assert taught(store) == [("update", ["first"]), ("update", ["second"])]
+    assert taught(Store(store.path)) == [("update", ["first"]), ("update", ["second"])]
     assert len(versions(store)) == 2
 
 
@@ -105,22 +104,22 @@ def test_the_running_sweep_is_learned_when_it_is_over(store: Store) -> None:
     add(store, "first")
     add(store, "running")
     ids = {own.sweep.name: own.sweep.sweep_id for own in store.curves()}
-    predictor: Any = load_or_fit(store, 0, exclude={ids["running"]})
-    assert predictor.taught == [("fit", ["first"])]
-    assert taught(store) == [("fit", ["first", "running"])]
-    assert isinstance(load_or_fit(Store(store.path.parent / "other"), 0, exclude={"x"}), KerasPredictor)
+    predictor: Any = load_or_fit(store, first=Predictor, exclude={ids["running"]})
+    assert predictor.taught == [("update", ["first"])]
+    assert taught(store) == [("update", ["first", "running"])]
+    assert isinstance(load_or_fit(Store(store.path.parent / "other"), exclude={"x"}), KerasPredictor)
 
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("damage", ["card.json", "predictor/taught.json", "predictor"])
 def test_a_damaged_version_falls_back_to_the_one_before(store: Store, damage: str, caplog: Any) -> None:
     add(store, "first")
-    load_or_fit(store)
+    taught(store)
     add(store, "second")
-    load_or_fit(store)
+    taught(store)
     broken = versions(store)[-1] / damage
     shutil.rmtree(broken) if broken.is_dir() else broken.write_text("{")
-    assert taught(store) == [("fit", ["first"]), ("update", ["second"])]
+    assert taught(store) == [("update", ["first"]), ("update", ["second"])]
     assert caplog.text.count("cannot be used, an older one or a new one is") == 1
 
 
@@ -129,7 +128,7 @@ def test_with_all_versions_damaged_it_learns_anew(store: Store) -> None:
     add(store, "first")
     load_or_fit(store)
     (versions(store)[0] / "card.json").write_text("[]")
-    assert taught(store) == [("fit", ["first"])]
+    assert taught(store) == [("update", ["first"])]
 
 
 @pytest.mark.usefixtures("quick")
@@ -140,27 +139,27 @@ def test_a_store_that_cannot_be_written_still_teaches(store: Store, monkeypatch:
         raise StoreError("cannot save the predictor: Read-only file system")
 
     monkeypatch.setattr(Predictor, "save", refuse)
-    assert taught(store) == [("fit", ["first"])]
+    assert taught(store) == [("update", ["first"])]
     assert "not kept for the next sweep, which will train it again: cannot save" in caplog.text
     (store.path / "models").rename(store.path / "gone")
     (store.path / "models").write_text("in the way")
-    assert taught(store) == [("fit", ["first"])]
+    assert taught(store) == [("update", ["first"])]
 
 
 @pytest.mark.usefixtures("quick")
 def test_old_versions_and_half_written_ones_go(store: Store) -> None:
     for number in range(KEPT_VERSIONS + 2):
         add(store, "s" * (number + 1))
-        load_or_fit(store)
+        taught(store)
     assert len(versions(store)) == KEPT_VERSIONS
     half = store.path / "models" / ".tmp-half"
     half.mkdir()
     add(store, "another")
-    load_or_fit(store)
+    taught(store)
     assert half.exists()  # somebody may be writing it
     os.utime(half, (0, 0))
     add(store, "one more sweep")
-    load_or_fit(store)
+    taught(store)
     assert not half.exists()
 
 
