@@ -22,6 +22,7 @@ from benchmarks.processes import quiet
 from benchmarks.provenance import about_this_run
 from benchmarks.publish import publish_results
 from benchmarks.real import run_real
+from benchmarks.real_life import run_real_lives
 from benchmarks.replay import run_replay
 from benchmarks.report import write_report
 from benchmarks.scale import run_scale
@@ -162,6 +163,16 @@ def real(
         typer.echo(run_real(methods.split(","), seeds, out, seconds=seconds))
     except ValueError as problem:
         raise typer.BadParameter(str(problem)) from problem
+
+
+@app.command("real-life")
+def real_life(
+    seeds: Annotated[int, typer.Option(min=1, help="Orders of the tasks.")] = 3,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Of a sweep, from its first result on.")] = 8.0,
+    out: Out = Path("results"),
+) -> None:
+    """Sweep after sweep of small networks that are really trained: do later ones start better?"""
+    typer.echo(run_real_lives(seeds, out, seconds=seconds))
 
 
 @app.command()

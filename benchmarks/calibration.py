@@ -31,9 +31,8 @@ from benchmarks.methods.random_search import RandomSearch
 from benchmarks.pictures import pyplot, save_figure
 from benchmarks.processes import with_progress
 from benchmarks.provenance import about_this_run, line_about
-from benchmarks.report import Rows, markdown, write_csv
+from benchmarks.report import Rows, markdown, with_error, write_csv
 from benchmarks.simulator import simulate
-from benchmarks.statistics import standard_error
 from benchmarks.tasks import Curve, Task, load_task, load_tasks
 from metahp.models import load_or_fit
 from metahp.types import Config, FloatArray, LearningCurve, SweepHistory, Trial, TrialStatus
@@ -127,7 +126,7 @@ def _numbers(own: Sequence[dict[str, FloatArray]], seen: int) -> list[str]:
         for measure in (_error, _rank_correlation)
     )
     numbers = [inside, errors["mean"], errors["last"], ranks["mean"], ranks["last"]]
-    texts = [f"{values.mean():.3f} ± {standard_error(values):.3f}" for values in numbers]
+    texts = [with_error(values) for values in numbers]
     return [text if seen or place not in (2, 4) else "–" for place, text in enumerate(texts)]
 
 

@@ -5,11 +5,11 @@ the result files it makes them from, and `figures/life.png`, which the README sh
 two cores; a life that was run is not run again.
 
 A team sweeps one task after another, all different, in an order drawn anew for each repetition. Every method has a
-store of its own that holds what its own sweeps have seen, with the curves as it has cut them, and nothing else:
+store of its own that holds what its own sweeps have seen, with the curves as it has cut them:
 
 ==================  ==================================================================================
 ``meta``            MetaHP: the predictor learns each sweep before the next one begins
-``meta-blank``      the same without a store: the prior over curves alone
+``meta-blank``      the same, never retrained: every sweep begins with what ships
 ``portfolio+asha``  configurations that together were best on the past sweeps, the rest random; ASHA
 ``asha3``           random search with ASHA, which remembers nothing
 ==================  ==================================================================================
@@ -40,9 +40,9 @@ from benchmarks.methods.registry import METHODS, Setting, method_named
 from benchmarks.pictures import pyplot, save_figure
 from benchmarks.processes import with_progress
 from benchmarks.provenance import about_this_run, line_about
-from benchmarks.report import markdown, write_csv
+from benchmarks.report import markdown, with_error, write_csv
 from benchmarks.simulator import simulate
-from benchmarks.statistics import band, standard_error
+from benchmarks.statistics import band
 from benchmarks.tasks import load_task, load_tasks
 from metahp.types import FloatArray
 
@@ -59,7 +59,7 @@ class Life:
     """The sweeps of one team by one method.
 
     Attributes:
-        method: one of `METHODS`, or with `BLANK` behind it: without a store.
+        method: one of `METHODS`, or with `BLANK` behind it: with a store that stays empty.
         tasks: their full names, in the order in which they are swept.
         repetition: counts from 0.
         trainings: the budget of each sweep, in full trainings' worth of steps.
@@ -126,7 +126,7 @@ def run_lives(
     for method in methods:
         method_named(method.removesuffix(BLANK))
     wanted = [
-        Life(method, _order(names, repetition)[:sweeps], repetition, trainings)
+        Life(method, order_of(names, repetition)[:sweeps], repetition, trainings)
         for repetition in range(seeds)
         for method in methods
     ]
@@ -141,7 +141,7 @@ def live(life: Life) -> Lived:
     method, blank = METHODS[life.method.removesuffix(BLANK)], life.method.endswith(BLANK)
     regrets = []
     with tempfile.TemporaryDirectory() as directory:
-        past = Past((), Path(directory), shipped=not blank and all(untold(load_task(name)) for name in life.tasks))
+        past = Past((), Path(directory), shipped=all(untold(load_task(name)) for name in life.tasks))
         for name in life.tasks:
             task, seed = load_task(name), zlib.crc32(f"{name}:{life.repetition}".encode())
             steps = round(life.trainings * task.max_step)
@@ -168,7 +168,7 @@ def table(lives: Sequence[Lived]) -> list[list[str]]:
     heads = [f"{first}" if first == last else f"{first} to {last}" for first, last in groups]
     rows = [["sweep", *heads, "tenth to the first's last regret, × fewer steps"]]
     for method, regret in curves.items():
-        means = [_with_error(regret[:, first - 1 : last].mean(axis=1)) for first, last in groups]
+        means = [with_error(regret[:, first - 1 : last].mean(axis=1)) for first, last in groups]
         rows.append([method, *means, _sooner(lives, method)])
     return rows
 
@@ -196,7 +196,8 @@ def draw(lives: Sequence[Lived], path: Path) -> None:
     save_figure(figure, path)
 
 
-def _order(names: Sequence[str], repetition: int) -> tuple[str, ...]:
+def order_of(names: Sequence[str], repetition: int) -> tuple[str, ...]:
+    """The order in which a repetition sweeps the tasks."""
     return tuple(np.random.default_rng(repetition).permutation(names).tolist())
 
 
@@ -214,10 +215,6 @@ def _sooner(lives: Sequence[Lived], method: str) -> str:
     first, tenth = own[:, :3].mean(axis=(0, 1)), own[:, 8:11].mean(axis=(0, 1))
     reached = np.flatnonzero(tenth <= first[-1])
     return f"{PARTS / (reached[0] + 1):.1f}" if len(reached) else "never"
-
-
-def _with_error(values: FloatArray) -> str:
-    return f"{values.mean():.3f} ± {standard_error(values):.3f}"
 
 
 def _save(lived: Lived, out: Path) -> None:

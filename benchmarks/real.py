@@ -32,8 +32,7 @@ from benchmarks.history import Past, new_store, untold
 from benchmarks.methods.registry import Setting, method_named
 from benchmarks.processes import local_ray, progress_bar
 from benchmarks.provenance import about_this_run, line_about
-from benchmarks.report import Rows, markdown, with_interval, write_csv
-from benchmarks.statistics import standard_error
+from benchmarks.report import Rows, markdown, with_error, with_interval, write_csv
 from benchmarks.tasks import Task, load_task
 from metahp.store import Store
 from metahp.types import FloatArray
@@ -212,7 +211,7 @@ def table(runs: Mapping[Run, Sequence[Report]]) -> Rows:
     rows = [["method", *(f"regret @{share * seconds:g} s" for share in SHARES), "minus random's", "epochs", "trials"]]
     for name, own in regrets.items():
         by_task = own.mean(axis=1)
-        numbers = [f"{by_task[:, i].mean():.3f} ± {standard_error(by_task[:, i]):.3f}" for i in range(len(SHARES))]
+        numbers = [with_error(by_task[:, i]) for i in range(len(SHARES))]
         difference = with_interval((own - regrets["random"])[:, :, -1]) if "random" in regrets else "–"
         reports = [reports for run, reports in runs.items() if run.method == name]
         epochs, trials = np.mean([(len(r), len({report.trial for report in r})) for r in reports], axis=0)

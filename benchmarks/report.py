@@ -110,7 +110,7 @@ def _numbers(study: Study, label: str, budgets: Sequence[float], rank: float) ->
         sum(getattr(own, name) for own in outcomes) for name in ("trials", "stopped", "false_stops")
     )
     return [
-        *(f"{by_task[b].mean():.3f} ± {standard_error(by_task[b]):.3f}" for b in budgets),
+        *(with_error(by_task[b]) for b in budgets),
         f"{np.median(by_task[budgets[-1]]):.3f}",
         f"{rank:.1f}",
         f"{area(study, label):.3f}",
@@ -147,6 +147,11 @@ def _differences(study: Study, baseline: str) -> Rows:
             gaps = (study.regrets(label, b) - study.regrets(baseline, b) for b in budgets)
             rows.append([label, *(with_interval(gap) for gap in gaps)])
     return rows
+
+
+def with_error(by_task: FloatArray) -> str:
+    """The mean of ``(t,)`` numbers with its standard error."""
+    return f"{by_task.mean():.3f} ± {standard_error(by_task):.3f}"
 
 
 def with_interval(differences: FloatArray) -> str:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import real
+from benchmarks import real, real_life
 from benchmarks.__main__ import app
 from benchmarks.real import WORKLOADS, Report, Run, table
+from benchmarks.real_life import run_real_lives
 from benchmarks.tasks import load_task
 
 pytestmark = pytest.mark.usefixtures("no_logged_errors")
@@ -49,3 +50,14 @@ def test_networks_are_swept_on_a_real_ray(tmp_path, monkeypatch):
         assert np.all(np.diff([seconds for seconds, *_ in reports]) >= 0)
         assert len({trial for _, trial, *_ in reports}) >= 2
         assert max(step for _, _, step, _ in reports) <= load_task("keras-text/web-or-mail").max_step
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_team_really_sweeps_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(real_life, "FAMILY", "keras-tabular/wine,keras-tabular/moons")
+    text = run_real_lives(1, tmp_path, methods=["meta"], seconds=1.0)
+    assert "2 sweeps in 1 orders" in text
+    (told,) = [json.loads(path.read_text()) for path in (tmp_path / "real-life").rglob("*.json")]
+    assert all(1 + regret > 0 for regret in told["regret"])
+    assert run_real_lives(1, tmp_path, methods=["meta"], seconds=1.0) == text  # and not a second time
