@@ -42,8 +42,8 @@ _FEW_TO_COMPARE = 3
 _LEAST_STARTS = 4
 _DRAWS = 8  # to find one that was not tried before, in a small space
 _STALE_SHARE = 0.25  # reports per trial that a posterior may lack
-_BELOW = 2.0  # of trials with predicted chances below p, about p / 2 would have won; see docs/model_card.md
-_BELOW_AMONG_PEERS = 3.0  # the same where many past sweeps had the same hyperparameters
+_BELOW = 3.0  # of trials with predicted chances below p, about p / 3 would have won; see docs/model_card.md
+_BELOW_AMONG_PEERS = 5.0  # the same where many past sweeps had the same hyperparameters
 _SEVERAL = 4
 _MANY = 10
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from metahp.features import Observations, Points, Scale, believable, encode, fractions, full_step, observe
+from metahp.surrogate.doubt import honest
 from metahp.surrogate.process import Belief, Process, Rows
 from metahp.surrogate.scales import PastScales, provisional
 from metahp.types import FloatArray, IntArray, LearningCurve, Prediction, Sweep, Trial
@@ -55,7 +56,8 @@ class SweepPosterior:
             return Prediction(np.zeros(0), np.zeros(0))
         informed = self._knowing(trials)
         mean, variance = informed.process.predict(informed._queries(trials, steps))
-        return Prediction(informed.scale.values(mean), np.sqrt(variance) * informed.scale.spread)
+        std = np.sqrt(variance) * honest(informed._shown(trials))
+        return Prediction(informed.scale.values(mean), std * informed.scale.spread)
 
     def draw(self, trials: Sequence[Trial], steps: Sequence[int], count: int, rng: np.random.Generator) -> FloatArray:
         """What they may jointly come to; see `metahp.predictor.Posterior`."""
@@ -63,6 +65,10 @@ class SweepPosterior:
             return np.zeros((count, 0))
         informed = self._knowing(trials)
         return informed.scale.values(informed.process.draw(informed._queries(trials, steps), count, rng))
+
+    def _shown(self, trials: Sequence[Trial]) -> FloatArray:
+        """The fraction of a training that is known of each trial, shape ``(n,)``."""
+        return np.array([self.seen.get(trial.trial_id, (0, 0))[1] for trial in trials]) / self.full
 
     def _queries(self, trials: Sequence[Trial], steps: Sequence[int]) -> Rows:
         configs = {id(trial.config): trial.config for trial in trials}

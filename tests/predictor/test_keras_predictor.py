@@ -70,8 +70,11 @@ def test_intervals_are_about_as_wide_as_they_say(learned: KerasPredictor, toy_ta
         told = [Trial(q.trial_id, q.config, task.curve(q.config, 9)) for q in asked[:10]]
         prediction = learned.condition(task.sweep("new"), told).predict(asked[10:], [STEPS] * 30)
         truth = np.array([task.final(q.config) for q in asked[10:]])
-        covered.append((truth > prediction.quantile(0.1)) & (truth < prediction.quantile(0.9)))
-    assert 0.65 <= np.mean(covered) <= 0.98
+        bands = [(prediction.quantile(low), prediction.quantile(1 - low)) for low in (0.1, 0.4)]
+        covered.append([(truth > low) & (truth < high) for low, high in bands])
+    wide, narrow = np.mean(covered, axis=(0, 2))
+    assert wide >= 0.65  # of what claims 80 %
+    assert narrow <= 0.6  # of what claims 20 %: curves without noise of tasks that are alike are easier than real ones
 
 
 def test_a_seen_curve_sharpens_its_own_end(learned: KerasPredictor, toy_task: Any) -> None:
