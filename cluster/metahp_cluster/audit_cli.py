@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +12,7 @@ from metahp.audit import audit as audit_of
 from metahp.certificate import certificate, evidence_of, evidence_of_store
 from metahp.policy import MAX_FALSE_PRUNES
 from metahp.store import Store
+from metahp_cluster.as_json import AsJson, print_json
 
 CONFIDENCE = 0.9
 
@@ -22,7 +20,7 @@ CONFIDENCE = 0.9
 def audit(
     location: Annotated[str, typer.Argument(help="The store's directory or URI.", envvar="METAHP_STORE")],
     sweep_id: Annotated[str | None, typer.Option("--sweep", help="By default all of them.", metavar="ID")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say how often stopping trials was right: some run on all the same, so that this is known."""
     store = Store(location, create=False)
@@ -33,7 +31,7 @@ def audit(
         found, evidence = audit_of(history, decisions), evidence_of(history, decisions)
     promise = certificate(evidence, MAX_FALSE_PRUNES, CONFIDENCE)
     if as_json:
-        print(json.dumps(as_data(found) | {"certificate": asdict(promise)}))
+        print_json(as_data(found) | {"certificate": promise})
     else:
         print("\n".join([*told(found), str(promise)]))
 
@@ -63,10 +61,10 @@ def as_data(found: Audit) -> dict[str, Any]:
         "condemned": found.condemned,
         "stopped": found.stopped,
         "judged": len(found.judged),
-        "false_prune_rate": None if math.isnan(found.false_prune_rate) else found.false_prune_rate,
+        "false_prune_rate": found.false_prune_rate,
         "interval_90": [low, high],
-        "mean_gain": None if math.isnan(found.mean_gain) else found.mean_gain,
+        "mean_gain": found.mean_gain,
         "epochs_saved": found.epochs_saved,
         "epochs_spent": found.epochs_spent,
-        "spared": [asdict(each) for each in found.spared],
+        "spared": list(found.spared),
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,6 +28,7 @@ from metahp_cluster import (
     ui_cli,
     why_cli,
 )
+from metahp_cluster.as_json import AsJson, print_json
 from metahp_cluster.report import facts
 from metahp_cluster.results import SweepResult
 from metahp_cluster.run import run as run_sweep
@@ -77,6 +78,7 @@ def run(
     sweep_id: Annotated[str | None, typer.Option(help="Go on with this sweep.", metavar="ID")] = None,
     store: Annotated[str | None, typer.Option(help="In place of the file's.")] = None,
     output: Annotated[Path | None, typer.Option(help="Folder of log and report, in place of the file's.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run a sweep, or go on with one that was interrupted.
 
@@ -84,8 +86,8 @@ def run(
     """
     given = {key: value for key, value in (("store", store), ("output", output)) if value is not None}
     sweep = load_sweep(sweep_file).model_copy(update=given)
-    result = run_sweep(sweep, resume=sweep_id or resume, watch=sys.stdout)
-    _print_result(result, sweep_file)
+    result = run_sweep(sweep, resume=sweep_id or resume, watch=None if as_json else sys.stdout)
+    print_json(_data(result)) if as_json else _print_result(result, sweep_file)
     raise typer.Exit(exit_code(result))
 
 
@@ -107,6 +109,23 @@ def main() -> None:
         raise SystemExit(WRONG_INPUT) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def _data(result: SweepResult) -> dict[str, Any]:
+    """What it came to, for programs."""
+    return {
+        "sweep_id": result.sweep_id,
+        "store": result.store,
+        "report": result.report,
+        "best_value": result.best_value,
+        "best_config": result.best_config,
+        "trials": {str(status): count for status, count in result.counts.items()},
+        "trials_wanted": result.trials_wanted,
+        "epochs_used": result.epochs_used,
+        "epochs_saved": result.epochs_saved,
+        "is_complete": result.is_complete,
+        "halted": result.halted,
+    }
 
 
 def _print_result(result: SweepResult, sweep_file: Path) -> None:

@@ -25,6 +25,8 @@ from pathlib import Path
 
 import platformdirs
 
+from metahp.store.files import explained
+
 DEFAULTS = {
     "RAY_AUTH_MODE": "token",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
@@ -67,16 +69,21 @@ def cluster_address() -> str | None:
 
 
 def token_file() -> Path:
-    """The token of local clusters, made at the first call: readable by this user alone, in a folder of its own."""
+    """The token of local clusters, made at the first call: readable by this user alone, in a folder of its own.
+
+    Raises:
+        StoreError: it cannot be written there.
+    """
     folder = Path(platformdirs.user_state_dir("metahp")) / "ray"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / "token"
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return path
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(32))
+    with explained("create the token of local clusters (its place: $XDG_STATE_HOME)", folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        except FileExistsError:
+            return path
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
     return path
 
 

@@ -5,7 +5,6 @@ Exit codes: 0 everything that can be placed is in the store · 2 something given
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from metahp.store import ImportReport, Store
 from metahp.store.importers import Columns, FoundSweep, optuna_studies, ray_experiments, table_sweeps
 from metahp.types import TaskValue
 from metahp_cluster import yaml_lines
+from metahp_cluster.as_json import AsJson, print_json
 from metahp_cluster.space_syntax import parse_space
 
 Into = Annotated[str, typer.Option("--store", help="The store's directory or URI.", envvar="METAHP_STORE")]
@@ -31,7 +31,6 @@ Tasks = Annotated[
     list[str] | None, typer.Option("--task", help="What is known of the task; repeat for more.", metavar="KEY=VALUE")
 ]
 Name = Annotated[str | None, typer.Option(help="Another name for the sweep.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 app = typer.Typer(help="Bring in sweeps that other tools ran.", no_args_is_help=True)
 
@@ -136,7 +135,7 @@ def _import(found: Sequence[FoundSweep], extras: Extras, as_json: bool) -> None:
     store = Store(extras.store)
     reports = [_one(store, sweep, extras) for sweep in found]
     if as_json:
-        print(json.dumps({"store": store.location, "sweeps": reports}))
+        print_json({"store": store.location, "sweeps": reports})
     else:
         for report in reports:
             _print(report)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from metahp.errors import ClusterError
+from metahp_cluster.as_json import AsJson, print_json
 from metahp_cluster.jobs import ClusterJobs, Job
 from metahp_cluster.submit import check, prepared
 
@@ -27,7 +26,6 @@ Address = Annotated[
 ]
 Insecure = Annotated[bool, typer.Option("--insecure", help="Also use a cluster that is open to anyone.")]
 JobId = Annotated[str, typer.Argument(help="As `metahp list` shows it.", metavar="JOB")]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def submit(
@@ -38,21 +36,26 @@ def submit(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest sweep of this name.")] = False,
     wait: Annotated[bool, typer.Option(help="Show its progress until it is over.")] = True,
     checked: Annotated[bool, typer.Option("--check/--no-check", help="Ask the cluster first what it has.")] = True,
+    as_json: AsJson = False,
     insecure: Insecure = False,
 ) -> None:
     """Run a sweep on a Ray cluster; the folder of the file travels with it.
 
     Exit codes: 0 submitted, or over where we wait · 1 the sweep failed there · 2 something given is wrong.
     """
+    told = sys.stderr if as_json else sys.stdout
     submission = prepared(sweep_file, store=store, output=output, resume=resume)
     jobs = ClusterJobs(address, insecure=insecure)
     for sentence in check(jobs, submission) if checked else ():
-        print(sentence, flush=True)
+        print(sentence, file=told, flush=True)
     arguments, folder = submission.arguments, submission.folder
     job_id = jobs.submit("metahp_cluster", arguments, sweep=submission.sweep.name, folder=folder)
-    print(f"submitted as {job_id}; log and report will be in {submission.output} of the head node", flush=True)
+    if as_json:
+        print_json({"job_id": job_id, "output": submission.output})
+    else:
+        print(f"submitted as {job_id}; log and report will be in {submission.output} of the head node", flush=True)
     if wait:
-        _follow(jobs, job_id)
+        _follow(jobs, job_id, told)
 
 
 def status(job_id: JobId, address: Address, as_json: AsJson = False, insecure: Insecure = False) -> None:
@@ -60,7 +63,7 @@ def status(job_id: JobId, address: Address, as_json: AsJson = False, insecure: I
     jobs = ClusterJobs(address, insecure=insecure)
     job = jobs.job(job_id)
     if as_json:
-        print(json.dumps(asdict(job)))
+        print_json(job)
         return
     print(f"{job.job_id} {job.sweep}: {job.status} {job.message}".strip())
     print("\n".join(jobs.logs(job_id).strip().splitlines()[-1:]))
@@ -70,29 +73,33 @@ def logs(
     job_id: JobId,
     address: Address,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it is over.")] = False,
+    as_json: AsJson = False,
     insecure: Insecure = False,
 ) -> None:
     """What a submitted sweep has printed."""
+    if as_json and follow:
+        raise typer.BadParameter("--json is one answer, --follow goes on; give one of them")
     jobs = ClusterJobs(address, insecure=insecure)
     if follow:
-        _follow(jobs, job_id)
-    else:
-        print(jobs.logs(job_id), end="")
+        _follow(jobs, job_id, sys.stdout)
+        return
+    printed = jobs.logs(job_id)
+    print_json({"job_id": job_id, "log": printed}) if as_json else print(printed, end="")
 
 
-def stop(job_id: JobId, address: Address, insecure: Insecure = False) -> None:
+def stop(job_id: JobId, address: Address, as_json: AsJson = False, insecure: Insecure = False) -> None:
     """End a submitted sweep; everything reported is kept, `metahp submit --resume` goes on with it."""
     jobs = ClusterJobs(address, insecure=insecure)
     if not jobs.stop(job_id):
         raise ClusterError(f"{job_id} is over already: {jobs.job(job_id).status}")
-    print(f"{job_id} was asked to end")
+    print_json({"job_id": job_id, "asked_to_end": True}) if as_json else print(f"{job_id} was asked to end")
 
 
 def list_jobs(address: Address, as_json: AsJson = False, insecure: Insecure = False) -> None:
     """The sweeps that were submitted to a cluster."""
     found = ClusterJobs(address, insecure=insecure).sweeps()
     if as_json:
-        print(json.dumps([asdict(job) for job in found]))
+        print_json(found)
         return
     table = Table("job", "sweep", "status", "started", "took", box=None)
     for job in found:
@@ -107,12 +114,12 @@ def mount(app: typer.Typer) -> None:
     app.command("list")(list_jobs)
 
 
-def _follow(jobs: ClusterJobs, job_id: str) -> None:
+def _follow(jobs: ClusterJobs, job_id: str, told: TextIO) -> None:
     """Shows the log to its end; Ctrl-C ends the showing, not the sweep."""
     try:
         for text in jobs.follow(job_id):
-            sys.stdout.write(text)
-            sys.stdout.flush()
+            told.write(text)
+            told.flush()
     except KeyboardInterrupt:
         print(f"\n{job_id} goes on; see it again by `metahp logs -f {job_id}`, end it by `metahp stop {job_id}`")
         return

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import time
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -16,9 +14,9 @@ from rich.table import Column, Table
 from metahp.errors import StoreError
 from metahp.models import Card, cards, forget_after
 from metahp.store import Store
+from metahp_cluster.as_json import AsJson, print_json
 
 Location = Annotated[str, typer.Argument(help="The store's directory.", envvar="METAHP_STORE")]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 app = typer.Typer(help="The versions of a store's predictor.", no_args_is_help=True)
 
@@ -27,16 +25,20 @@ def learn(
     location: Location,
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks at the store.")] = 20.0,
     once: Annotated[bool, typer.Option("--once", help="Learn what is new, then end.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Follow a store, and let its predictor learn what sweeps add to it; for a store that many people use."""
     from metahp.learner import Learner
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
+    if as_json and not once:
+        raise typer.BadParameter("--json is for the one answer of --once")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr if once else sys.stdout)
     learner = Learner(Store(location, create=False))
-    if once:
-        print(learner.step() or "nothing is new")
-    else:
+    if not once:
         learner.follow(interval)
+        return
+    version = learner.step()
+    print_json({"version": version}) if as_json else print(version or "nothing is new")
 
 
 @app.command("list")
@@ -44,7 +46,7 @@ def list_versions(location: Location, as_json: AsJson = False) -> None:
     """The versions that are kept, the newest first."""
     found = cards(Store(location, create=False))
     if as_json:
-        print(json.dumps([asdict(card) for card in found]))
+        print_json(found)
         return
     table = Table(Column("version", no_wrap=True), "made", "sweeps learned", "network", box=None)
     for card in found:
@@ -64,7 +66,7 @@ def show(
         raise StoreError(f"{len(found)} versions begin with {version!r}; metahp model list names those that are kept")
     (card,) = found
     if as_json:
-        print(json.dumps(asdict(card)))
+        print_json(card)
         return
     print(f"{card.version}, made {_moment(card)} by metahp {card.metahp}")
     print(f"network: {_judged(card)}")
@@ -73,10 +75,17 @@ def show(
 
 
 @app.command()
-def rollback(location: Location, version: Annotated[str, typer.Argument(help="The version to go back to.")]) -> None:
+def rollback(
+    location: Location,
+    version: Annotated[str, typer.Argument(help="The version to go back to.")],
+    as_json: AsJson = False,
+) -> None:
     """Forget all versions after one; what they had learned is learned anew from there."""
     forgotten = forget_after(Store(location, create=False), version)
-    print(f"{len(forgotten)} versions forgotten, {version} is the newest")
+    if as_json:
+        print_json({"newest": version, "forgotten": forgotten})
+    else:
+        print(f"{len(forgotten)} versions forgotten, {version} is the newest")
 
 
 def _verdict(card: Card) -> str:

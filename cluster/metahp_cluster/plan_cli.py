@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import sys
@@ -24,13 +23,13 @@ from metahp.store import Store
 from metahp.store.forecasts import SweepForecast
 from metahp.track_record import TrackRecord, track_record
 from metahp.types import SweepHistory
+from metahp_cluster.as_json import AsJson, print_json
 from metahp_cluster.quiet import noise_to
 from metahp_cluster.recommend_cli import past_for
 from metahp_cluster.report_cli import chosen
 from metahp_cluster.spec import Resources, Sweep, load_sweep, recorded
 
 _PLANNED = "planned"
-_Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def plan(
@@ -38,7 +37,7 @@ def plan(
     target: Annotated[float | None, typer.Option(help="A score to reach.")] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="In place of the file's.")] = None,
     store: Annotated[str | None, typer.Option(help="In place of the file's.")] = None,
-    as_json: _Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what a sweep will cost and how well it will end, before it starts; nothing is trained.
 
@@ -53,14 +52,14 @@ def plan(
     seconds = _past_seconds(predictor, past, ahead) if isinstance(past, Store) else math.nan
     record = _kept(past, ahead, "plan", None, 0) if isinstance(past, Store) else None
     said = _data(ahead, count, seconds, spec.resources, record) | _target_data(ahead, target)
-    print(json.dumps(said) if as_json else "\n".join(_planned(ahead, said, target, spec)))
+    print_json(said) if as_json else print("\n".join(_planned(ahead, said, target, spec)))
 
 
 def advise(
     location: Annotated[str, typer.Argument(help="The store's directory or URI.", envvar="METAHP_STORE")],
     sweep_id: Annotated[str | None, typer.Option("--sweep", help="By default the newest.", metavar="ID")] = None,
     trials: Annotated[int, typer.Option(min=1, help="How many more trials to think of.")] = 10,
-    as_json: _Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say whether to stop a sweep, to go on, or to widen its space, and what further trials would bring.
 
@@ -75,7 +74,7 @@ def advise(
     spent = sum(trial.curve.last_step for trial in history.trials)
     record = _kept(store, ahead, "advise", history.sweep.sweep_id, spent)
     said = _data(ahead, trials, seconds_per_epoch(history.trials), Resources(), record) | _verdict_data(found)
-    print(json.dumps(said) if as_json else "\n".join(_advised(ahead, found, said, history)))
+    print_json(said) if as_json else print("\n".join(_advised(ahead, found, said, history)))
 
 
 def _kept(store: Store, ahead: Outlook, kind: str, sweep_id: str | None, spent: int) -> TrackRecord | None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +18,7 @@ from metahp.recommend import recommend as recommendation_from
 from metahp.shipped import shipped_predictor
 from metahp.starter import starter_sweeps
 from metahp.store import Store
+from metahp_cluster.as_json import AsJson, print_json
 from metahp_cluster.quiet import noise_to
 from metahp_cluster.spec import Sweep, load_sweep
 from metahp_cluster.views import config_text
@@ -31,7 +30,7 @@ def recommend(
     sweep_file: Annotated[Path, typer.Argument(help="The sweep, in YAML.", metavar="SWEEP.YAML")],
     store: Annotated[str | None, typer.Option(help="In place of the file's.")] = None,
     count: Annotated[int, typer.Option(min=1, help="At most so many configurations.")] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say which configurations past sweeps would begin with, and how they would end; nothing is trained.
 
@@ -44,7 +43,7 @@ def recommend(
             past, sweep.space, sweep.metric, sweep.mode, max_step=sweep.budget.epochs, task=sweep.task, count=count
         )
     if as_json:
-        print(json.dumps(asdict(found)))
+        print_json(found)
     else:
         _show(found, sweep, past)
 

@@ -10,6 +10,7 @@ import typer
 from metahp.errors import StoreError
 from metahp.store import Store
 from metahp.types import SweepHistory
+from metahp_cluster.as_json import AsJson, print_json
 from metahp_cluster.report import context, write_report, write_store_report
 from metahp_cluster.results import SweepResult
 
@@ -19,6 +20,7 @@ def report(
     sweep_id: Annotated[str | None, typer.Option("--sweep", help="By default the newest.", metavar="ID")] = None,
     whole: Annotated[bool, typer.Option("--all", help="Of all sweeps of the store, on one page.")] = False,
     output: Annotated[Path, typer.Option(help="Where to.")] = Path("report.html"),
+    as_json: AsJson = False,
 ) -> None:
     """Write the report of one sweep, or of the whole store: one HTML file that needs nothing else."""
     store = Store(location, create=False)
@@ -26,7 +28,7 @@ def report(
         raise typer.BadParameter("--all is the whole store, --sweep one sweep of it; give one of them")
     if whole:
         write_store_report(output, store)
-        print(f"{store.location}: {output}")
+        _say(output, store.location, None, as_json)
         return
     history = chosen(store, sweep_id)
     longest = max((trial.curve.last_step for trial in history.trials), default=1)
@@ -38,7 +40,11 @@ def report(
         folder=output.parent,
     )
     write_report(output, result, context(store, history))
-    print(f"{history.sweep.name or history.sweep.sweep_id}: {output}")
+    _say(output, history.sweep.name or history.sweep.sweep_id, history.sweep.sweep_id, as_json)
+
+
+def _say(output: Path, about: str, sweep_id: str | None, as_json: bool) -> None:
+    print_json({"file": output, "sweep_id": sweep_id}) if as_json else print(f"{about}: {output}")
 
 
 def chosen(store: Store, sweep_id: str | None) -> SweepHistory:

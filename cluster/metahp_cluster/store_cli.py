@@ -7,7 +7,6 @@ damaged or doubled (``check`` alone). With ``--json`` each command prints one JS
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from enum import StrEnum
@@ -21,11 +20,11 @@ from rich.table import Table
 from metahp.errors import StoreError
 from metahp.store import Store
 from metahp.types import SweepHistory, TaskValue
+from metahp_cluster.as_json import AsJson, print_json
 
 DAMAGED = 4
 
 Location = Annotated[str, typer.Argument(help="The store's directory or URI.", envvar="METAHP_STORE")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 SweepIds = Annotated[list[str] | None, typer.Option("--sweep", help="Only this sweep; repeat for more.", metavar="ID")]
 
 app = typer.Typer(help="Look into a store, and look after it.", no_args_is_help=True)
@@ -48,7 +47,7 @@ def info(location: Location, as_json: AsJson = False) -> None:
     sizes = {table: dataclasses.asdict(size) for table, size in store.sizes().items()}
     sweeps = [_summary(store.history(sweep.sweep_id)) for sweep in store.sweeps()]
     if as_json:
-        _print_json({"store": store.location, "store_id": store.store_id, "tables": sizes, "sweeps": sweeps})
+        print_json({"store": store.location, "store_id": store.store_id, "tables": sizes, "sweeps": sweeps})
         return
     if sweeps:
         _print_sweeps(store, sweeps)
@@ -73,7 +72,7 @@ def check(
     found = dataclasses.asdict(report) | {"whole": report.is_whole, "accepted": [str(hole) for hole in accepted]}
     found["holes"] = [str(hole) for hole in report.holes]
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         _print_lines(_check_lines(found, accepted=len(accepted)))
     raise typer.Exit(0 if report.is_whole else DAMAGED)
@@ -84,7 +83,7 @@ def recover(location: Location, as_json: AsJson = False) -> None:
     """Publish what drivers that died on this machine had accepted; every new sweep does so too."""
     done = _open(location).recover()
     if as_json:
-        _print_json(dataclasses.asdict(done))
+        print_json(done)
         return
     print(f"published: {len(done.published)} dead driver runs, {len(done.alive)} are alive and publish their own")
     for path in done.unreadable:
@@ -96,7 +95,7 @@ def compact(location: Location, as_json: AsJson = False) -> None:
     """Merge small files; safe at any time, beside readers and running sweeps."""
     done = _open(location).compact()
     if as_json:
-        _print_json(dataclasses.asdict(done))
+        print_json(done)
     else:
         print(f"{done.before:,} files became {done.after:,}; {done.left_over:,} temporary files deleted")
 
@@ -117,7 +116,7 @@ def export(
     _check_known(store, sweep)
     rows = store.export(to, table.value, sweep_ids=sweep, replace=replace)
     if as_json:
-        _print_json({"file": str(to), "table": table.value, "rows": rows})
+        print_json({"file": str(to), "table": table.value, "rows": rows})
     else:
         print(f"{rows:,} rows of {table.value} are in {to}")
 
@@ -135,7 +134,7 @@ def prune(
     _check_known(store, sweep)
     found = store.prune(older_than, sweep_ids=sweep, dry_run=not yes)
     if as_json:
-        _print_json({"deleted": yes, "sweeps": [dataclasses.asdict(old) for old in found]})
+        print_json({"deleted": yes, "sweeps": found})
         return
     for old in found:
         print(f"{old.sweep_id} {old.name!r}: {old.rows:,} rows, last written {old.last_written:%Y-%m-%d %H:%M} UTC")
@@ -205,7 +204,3 @@ def _check_lines(found: Mapping[str, Any], *, accepted: int) -> list[str]:
 def _print_lines(lines: list[str]) -> None:
     for line in lines:
         print(line)
-
-
-def _print_json(content: Mapping[str, Any]) -> None:
-    print(json.dumps(content, default=str, allow_nan=False))

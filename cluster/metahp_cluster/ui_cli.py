@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from typing import Annotated
 
 import typer
 
 from metahp.store import Store
+from metahp_cluster.as_json import AsJson, print_json
 from metahp_cluster.spec import default_store
 
 
@@ -19,7 +19,7 @@ def ui(
         typer.Argument(help="The store's directory or URI; by default your own.", envvar="METAHP_STORE"),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="On this machine alone; 0 for a free one.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show all sweeps of a store in a browser, live, until Ctrl-C.
 
@@ -31,7 +31,7 @@ def ui(
 
     def ready(address: str) -> None:
         told = f"{store.location} is shown at {address} until Ctrl-C"
-        print(json.dumps({"address": address, "store": store.location}) if as_json else told, flush=True)
+        print_json({"address": address, "store": store.location}) if as_json else print(told, flush=True)
 
     with contextlib.suppress(KeyboardInterrupt), listen(port) as at:  # Ctrl-C is how it ends, not a mistake
         serve(store, at, ready)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import sys
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from metahp.importance import importances
 from metahp.store import Store
 from metahp.types import MadeDecision
 from metahp.why import Explanation, explain
+from metahp_cluster.as_json import AsJson, print_json
 from metahp_cluster.quiet import noise_to
 from metahp_cluster.views import config_text, searched_part
 
@@ -25,12 +24,12 @@ def why(
     location: Annotated[str, typer.Argument(help="The store's directory or URI.", envvar="METAHP_STORE")],
     trial_id: Annotated[str, typer.Argument(help="The trial, or how its id begins.", metavar="TRIAL")],
     sweep_id: Annotated[str | None, typer.Option("--sweep", help="By default the newest.", metavar="ID")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say why a trial was stopped, or was not."""
     with noise_to(Path(os.devnull), sys.stdout):  # TensorFlow's
         found = explain(Store(location, create=False), trial_id, sweep_id)
-    print(json.dumps(_data(found), default=str) if as_json else "\n".join(_lines(found)))
+    print_json(_data(found)) if as_json else print("\n".join(_lines(found)))
 
 
 def _lines(found: Explanation) -> Iterator[str]:
@@ -97,7 +96,7 @@ def _data(found: Explanation) -> dict[str, Any]:
         "curve": [[m.step, m.value] for m in trial.curve.measurements],
         "stopped": any(made.decision.stops for made in found.decisions),
         "decisions": [_plain(made) for made in found.decisions],
-        "forecasts": [asdict(each) for each in found.forecasts],
+        "forecasts": list(found.forecasts),
         "chance": found.chance,
         "model_version": found.model_version,
         "relatives": [
@@ -107,5 +106,4 @@ def _data(found: Explanation) -> dict[str, Any]:
 
 
 def _plain(made: MadeDecision) -> dict[str, Any]:
-    decision = {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in asdict(made.decision).items()}
-    return {"step": made.step, "model_version": made.model_version, **decision}
+    return {"step": made.step, "model_version": made.model_version, **asdict(made.decision)}
