@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from metahp.errors import StoreError
-from metahp.features import full_step
+from metahp.features import Scale, full_step, scale_of
 from metahp.models import load_version, newest_version
+from metahp.policy import Policy, best_score
 from metahp.predictor import Predictor
 from metahp.prior_predictor import PriorPredictor
 from metahp.store import Store
-from metahp.types import MadeDecision, SweepHistory, Trial
+from metahp.types import LearningCurve, MadeDecision, SweepHistory, Trial
 
 _ALIKE = 5
+_STEPS_TO_THE_BEST = 12
+_QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +28,15 @@ class Outlook:
     Attributes:
         step: the step.
         low, likely, high: the 10 %, 50 % and 90 % quantile, in the metric's unit.
+        half_low, half_high: the 25 % and the 75 % quantile.
         seen: what the trial reported there, None if it did not come as far.
     """
 
     step: int
     low: float
+    half_low: float
     likely: float
+    half_high: float
     high: float
     seen: float | None
 
@@ -50,6 +57,22 @@ class Relative:
 
 
 @dataclass(frozen=True, slots=True)
+class TurningPoint:
+    """What would have changed the decision to stop a trial, as it is predicted now.
+
+    Attributes:
+        step: the trial's last report before the decision.
+        reported: what it was, NaN where it had diverged.
+        needed: the least good score in its place with which the trial would have gone on, None where not even the
+            best score of the other trials would have done.
+    """
+
+    step: int
+    reported: float
+    needed: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """All that can be said about a trial.
 
@@ -59,6 +82,7 @@ class Explanation:
         decisions: about it, the first one first.
         forecasts: at the steps after those it had when it was last decided about; made now, by the predictor named.
         chance: that it beats the incumbent by the last step, as it is predicted now.
+        turning_point: None unless a prediction has stopped it; what would have changed that.
         model_version: of the predictor that was asked now, None for the one that knows this sweep alone.
         relatives: the most similar trials of the sweep, the nearest first.
     """
@@ -68,6 +92,7 @@ class Explanation:
     decisions: tuple[MadeDecision, ...]
     forecasts: tuple[Outlook, ...]
     chance: float | None
+    turning_point: TurningPoint | None
     model_version: str | None
     relatives: tuple[Relative, ...]
 
@@ -88,7 +113,8 @@ def explain(store: Store, trial_id: str, sweep_id: str | None = None) -> Explana
     predictor, version = _predictor(store)
     decided_at = decisions[-1].step if decisions else trial.curve.last_step
     forecasts, chance = _forecast(predictor, history, trial, decided_at)
-    return Explanation(history, trial, decisions, forecasts, chance, version, _relatives(history, trial))
+    turning = _turning_point(predictor, history, trial, decisions[-1]) if decisions else None
+    return Explanation(history, trial, decisions, forecasts, chance, turning, version, _relatives(history, trial))
 
 
 def _found(store: Store, trial_id: str, sweep_id: str | None) -> tuple[SweepHistory, Trial]:
@@ -123,12 +149,37 @@ def _forecast(
         return (), None
     prediction = predictor.condition(sweep, [*others, known]).predict([known] * len(steps), steps)
     seen = {m.step: m.value for m in trial.curve.measurements}
-    low, likely, high = (prediction.quantile(q).tolist() for q in (0.1, 0.5, 0.9))
-    bands = zip(steps, low, likely, high, strict=True)
-    forecasts = tuple(Outlook(step, a, b, c, seen.get(step)) for step, a, b, c in bands)
+    low, half_low, likely, half_high, high = (prediction.quantile(q).tolist() for q in _QUANTILES)
+    bands = zip(steps, low, half_low, likely, half_high, high, strict=True)
+    forecasts = tuple(Outlook(step, a, b, c, d, e, seen.get(step)) for step, a, b, c, d, e in bands)
     score = best.curve.best(sweep.mode) if best is not None else None
     chance = None if score is None else float(prediction.probability_better(score, sweep.mode).max())
     return forecasts, chance
+
+
+def _turning_point(
+    predictor: Predictor, history: SweepHistory, trial: Trial, last: MadeDecision
+) -> TurningPoint | None:
+    """The last report, moved towards the best score of the others until the trial would have gone on."""
+    decision, known, sweep = last.decision, trial.curve.until(last.step).measurements, history.sweep
+    others = [own for own in history.trials if own.trial_id != trial.trial_id]
+    best = best_score(others, sweep)
+    if not decision.stops or not decision.is_predicted or not known or math.isnan(best):
+        return None
+    report = known[-1]
+    start = report.value if math.isfinite(report.value) else _usual_start(scale_of(sweep.mode, others), best)
+    scores = np.linspace(start, best, _STEPS_TO_THE_BEST)
+    begun = replace(trial, curve=LearningCurve(known[:-1]))
+    asked = [replace(trial, curve=begun.curve.extended(replace(report, value=float(score)))) for score in scores]
+    policy = Policy(predictor)
+    chances = np.array([policy.chances(sweep, [*others, begun], [one])[0] for one in asked])
+    enough = np.flatnonzero(chances >= decision.threshold)
+    return TurningPoint(report.step, report.value, float(scores[enough[0]]) if len(enough) else None)
+
+
+def _usual_start(scale: Scale | None, best: float) -> float:
+    """The score at which trials of the sweep usually start, for one that has diverged."""
+    return best if scale is None else float(scale.values(np.zeros(1))[0])
 
 
 def _relatives(history: SweepHistory, trial: Trial) -> tuple[Relative, ...]:

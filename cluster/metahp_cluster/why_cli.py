@@ -18,17 +18,21 @@ from metahp.why import Explanation, explain
 from metahp_cluster.as_json import AsJson, print_json
 from metahp_cluster.quiet import noise_to
 from metahp_cluster.views import config_text, searched_part
+from metahp_cluster.why_picture import draw
 
 
 def why(
     location: Annotated[str, typer.Argument(help="The store's directory or URI.", envvar="METAHP_STORE")],
     trial_id: Annotated[str, typer.Argument(help="The trial, or how its id begins.", metavar="TRIAL")],
     sweep_id: Annotated[str | None, typer.Option("--sweep", help="By default the newest.", metavar="ID")] = None,
+    png: Annotated[Path | None, typer.Option(help="Also draw it: forecast against what was seen.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say why a trial was stopped, or was not."""
+    """Say why a trial was stopped, or was not, and what would have changed that."""
     with noise_to(Path(os.devnull), sys.stdout):  # TensorFlow's
         found = explain(Store(location, create=False), trial_id, sweep_id)
+    if png is not None:
+        draw(found, png)
     print_json(_data(found)) if as_json else print("\n".join(_lines(found)))
 
 
@@ -40,6 +44,7 @@ def _lines(found: Explanation) -> Iterator[str]:
     yield f"  {config_text(searched_part(trial.config, sweep.space))}"
     yield from _decided(found)
     yield from _predicted(found)
+    yield from _changed(found)
     yield from _alike(found)
     shares = importances(found.history)
     if shares:
@@ -76,6 +81,21 @@ def _predicted(found: Explanation) -> Iterator[str]:
         yield f"  chance to beat the best of the other trials: {found.chance:.0%}"
 
 
+def _changed(found: Explanation) -> Iterator[str]:
+    """What would have changed the decision."""
+    turning = found.turning_point
+    if turning is None:
+        return
+    metric = found.history.sweep.metric
+    if turning.needed is None:
+        yield f"no {metric} up to the best of the others would have kept it at epoch {turning.step}"
+    elif turning.needed == turning.reported:
+        yield "by what is known today, it would not be stopped"
+    else:
+        instead = f"{turning.needed:.4g} in place of {turning.reported:.4g} at epoch {turning.step}"
+        yield f"it would have gone on with a {metric} of {instead}"
+
+
 def _alike(found: Explanation) -> Iterator[str]:
     if found.relatives:
         yield "the most similar trials:"
@@ -98,6 +118,7 @@ def _data(found: Explanation) -> dict[str, Any]:
         "decisions": [_plain(made) for made in found.decisions],
         "forecasts": list(found.forecasts),
         "chance": found.chance,
+        "turning_point": found.turning_point,
         "model_version": found.model_version,
         "relatives": [
             {"trial_id": each.trial.trial_id, "distance": each.distance, "best": each.best} for each in found.relatives

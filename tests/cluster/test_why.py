@@ -1,11 +1,12 @@
 """``metahp why``, from a store that a sweep has filled."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
-from metahp.errors import StoreError
+from metahp.errors import MetaHPError, StoreError
 from metahp.space import Float, SearchSpace
 from metahp.store import Store, TrialEvent
 from metahp.types import Action, Decision, MadeDecision, Measurement, Mode, Sweep
@@ -42,6 +43,34 @@ def test_it_tells_decision_forecast_and_relatives(store: Store) -> None:
     assert found.chance is not None
     assert found.chance < 0.2  # the truth: 0.64 against 0.996
     assert [each.trial.trial_id for each in found.relatives[:2]] == ["t-8", "t-7"]
+
+
+def test_it_tells_what_would_have_changed_the_decision(store: Store) -> None:
+    turning = explain(store, "t-bad").turning_point
+    assert turning is not None
+    assert turning.step == 2
+    assert turning.needed is not None
+    best = max(trial.curve.values.max() for trial in store.history("s1").trials)
+    assert turning.reported < turning.needed < best
+    assert explain(store, "t-3").turning_point is None
+
+
+def test_a_picture_is_drawn(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "why.png"
+    for trial in ("t-bad", "t-3"):
+        app(["why", str(store.path), trial, "--png", str(picture)], standalone_mode=False)
+        assert picture.read_bytes()[:4] == b"\x89PNG"
+        picture.unlink()
+    with pytest.raises(MetaHPError, match="no picture that matplotlib can write"):
+        app(["why", str(store.path), "t-3", "--png", str(tmp_path / "why.doc")], standalone_mode=False)
+    with pytest.raises(StoreError, match="cannot write the picture"):
+        app(["why", str(store.path), "t-3", "--png", str(tmp_path / "none" / "why.png")], standalone_mode=False)
+
+
+def test_without_matplotlib_a_picture_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MetaHPError, match=r"pip install 'metahp\[plot\]'"):
+        app(["why", str(store.path), "t-3", "--png", "why.png"], standalone_mode=False)
 
 
 def test_the_forecast_of_a_finished_trial_is_held_against_it(store: Store) -> None:
