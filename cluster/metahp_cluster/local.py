@@ -12,6 +12,7 @@ from metahp.store import Store
 from metahp.types import SweepHistory
 from metahp_cluster import machine
 from metahp_cluster.display import display
+from metahp_cluster.forecaster import Forecaster
 from metahp_cluster.interrupts import Brake
 from metahp_cluster.learning import learning
 from metahp_cluster.monitor import Monitor
@@ -21,7 +22,7 @@ from metahp_cluster.spec import Sweep, recorded
 from metahp_cluster.start_together import starting_together
 from metahp_cluster.tuning import cluster_for, make_search, make_tuner, run_tuner
 from metahp_cluster.user_code import TrainFunction
-from metahp_cluster.views import View
+from metahp_cluster.views import NoView, View
 from metahp_searchers import new_sweep_id
 
 
@@ -60,9 +61,20 @@ def run_trials(
 def _run_on_ray(
     sweep: Sweep, train: TrainFunction, store: Store, history: SweepHistory, folder: Path, view: View, brake: Brake
 ) -> None:
-    progress = Progress(sweep.metric, sweep.mode, sweep.space, sweep.budget.trials, sweep.budget.epochs)
+    each = sweep.resources
+    progress = Progress(
+        sweep.metric,
+        sweep.mode,
+        sweep.space,
+        sweep.budget.trials,
+        sweep.budget.epochs,
+        devices=each.devices,
+        unit=each.unit,
+    )
     progress.take_up(history)
     trials = sweep.budget.trials - progress.ended
+    watched = type(view) is not NoView
+    forecaster = Forecaster(store, history.sweep.sweep_id, sweep.budget.trials) if watched else None
     with cluster_for(sweep.resources) as nodes, brake.on_signals(), view:  # in this order: Ray sets SIGTERM itself
         at_once = machine.at_once(sweep.resources, nodes)
         plan = machine.plan(sweep.resources, nodes)
@@ -75,9 +87,10 @@ def _run_on_ray(
                 trials=trials,
                 at_once=at_once,
                 folder=_next_folder(folder / "ray"),
-                watcher=Monitor(progress, view, brake, sweep.budget.hours),
+                watcher=Monitor(progress, view, brake, sweep.budget.hours, forecaster),
             )
-            run_tuner(tuner, brake)
+            with forecaster or nullcontext():
+                run_tuner(tuner, brake)
 
 
 def _now(store: Store, before: SweepHistory) -> SweepHistory:

@@ -13,6 +13,7 @@ from ray.tune.experiment import Trial
 from ray.tune.result import EXPR_ERROR_FILE
 
 from metahp.types import TrialStatus
+from metahp_cluster.forecaster import Forecaster
 from metahp_cluster.interrupts import Brake
 from metahp_cluster.progress import Progress
 from metahp_cluster.views import View
@@ -31,10 +32,14 @@ class Monitor(Callback):
         brake: obeyed after each step of Tune's loop, and pulled when the hours are used up, when the metric is
             nowhere in the reports, and when trials do nothing but fail.
         hours: how long this run may take, or None.
+        forecaster: what it says is shown; None for no forecasts.
     """
 
-    def __init__(self, progress: Progress, view: View, brake: Brake, hours: float | None) -> None:
+    def __init__(
+        self, progress: Progress, view: View, brake: Brake, hours: float | None, forecaster: Forecaster | None = None
+    ) -> None:
         self._progress = progress
+        self._forecaster = forecaster
         self._view = view
         self._brake = brake
         self._hours = hours
@@ -88,11 +93,14 @@ class Monitor(Callback):
         if self._hours is not None and self._progress.elapsed_s > 3600 * self._hours:
             self._brake.pull_after(self._hours)
         if time.monotonic() - self._shown > 1.0:
+            self._progress.pause([trial.trial_id for trial in trials if trial.status == Trial.PAUSED])
             self._refresh()
         self._brake.obey()
 
     def _refresh(self) -> None:
         self._shown = time.monotonic()
+        if self._forecaster is not None:
+            self._progress.ahead = self._forecaster.latest
         self._view.show(self._progress)
 
     def _number_of(self, trial: Trial) -> int:

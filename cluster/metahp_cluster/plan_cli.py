@@ -101,8 +101,7 @@ def _past_seconds(predictor: Predictor, store: Store, ahead: Outlook) -> float:
 def _data(
     ahead: Outlook, count: int, seconds: float, resources: Resources, record: TrackRecord | None
 ) -> dict[str, Any]:
-    unit = "GPU-hours" if resources.gpu else "CPU-hours"
-    device_s = seconds * resources.workers * (resources.gpu or resources.cpu)
+    unit, device_s = resources.unit, seconds * resources.devices
     epochs, gain = (values[-1] for values in ahead.gains())
     known = ahead.knows_metric
     return {

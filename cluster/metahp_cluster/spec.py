@@ -95,6 +95,16 @@ class Resources(_Spec):
     gpu: Annotated[float, Field(strict=True, ge=0), AfterValidator(_share)] = 0.0
     at_once: Count | None = None
 
+    @property
+    def devices(self) -> float:
+        """GPUs, or where it takes none, cores of one trial."""
+        return self.workers * (self.gpu or self.cpu)
+
+    @property
+    def unit(self) -> str:
+        """What a trial's devices times its hours are called."""
+        return "GPU-hours" if self.gpu else "CPU-hours"
+
 
 class Checkpoints(_Spec):
     """What is kept of the checkpoints that trials save.

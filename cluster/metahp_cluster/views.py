@@ -129,11 +129,22 @@ def summary(progress: Progress) -> str:
         if counts[status]:
             parts.append(f"{counts[status]} {word}")
     parts.append(f"{counts[TrialStatus.RUNNING]} running")
+    if counts[TrialStatus.PAUSED]:
+        parts.append(f"{counts[TrialStatus.PAUSED]} paused")
     leader = progress.incumbent()
     if leader is not None:
         parts.append(f"best {progress.metric} {leader.best:.4g} (trial {leader.number})")
-    parts.append(f"{progress.epochs_used} epochs, {progress.epochs_saved} saved")
-    return ", ".join(parts)
+    if progress.ahead is not None:
+        ahead = progress.ahead
+        parts.append(f"at the end {ahead.likely:.4g} ({ahead.low:.4g} to {ahead.high:.4g})")
+    return ", ".join([*parts, _spent(progress)])
+
+
+def _spent(progress: Progress) -> str:
+    """Epochs, and hours where trials have said how long they take."""
+    epochs = f"{progress.epochs_used} epochs, {progress.epochs_saved} saved"
+    hours, saved = progress.device_hours, progress.device_hours_saved
+    return f"{epochs}, {hours:.2g} {progress.unit}, {saved:.2g} saved" if hours else epochs
 
 
 def clock(seconds: float) -> str:
@@ -163,8 +174,10 @@ def _short(value: object) -> str:
 
 
 def _rest(progress: Progress) -> str:
-    rest = progress.remaining_s()
-    return f", about {clock(rest)} left" if rest else ""
+    rest, band = progress.remaining_s(), progress.forecast_s()
+    if not rest:
+        return ""
+    return f", about {clock(rest)} left" + (f" ({clock(band[0])} to {clock(band[1])})" if band else "")
 
 
 def _picture(progress: Progress) -> Group:

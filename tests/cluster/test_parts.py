@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,9 +23,10 @@ from metahp.store import Store
 from metahp.types import LearningCurve, Measurement, Mode, Sweep, SweepHistory, Trial, TrialStatus
 from metahp_cluster import environment, figures
 from metahp_cluster.cli import app, exit_code, main
+from metahp_cluster.forecaster import Forecaster
 from metahp_cluster.interrupts import Brake
 from metahp_cluster.machine import Node, at_once
-from metahp_cluster.progress import Progress
+from metahp_cluster.progress import Ahead, Progress
 from metahp_cluster.quiet import noise_to
 from metahp_cluster.report import facts, render
 from metahp_cluster.results import SweepResult
@@ -351,3 +353,50 @@ def test_a_store_that_cannot_be_written_is_one_sentence(
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1
     assert "/dev/null/store" in said[0]
+
+
+def test_a_paused_trial_waits_and_a_repeated_one_counts_once() -> None:
+    clock = Clock()
+    progress = progress_of_four(clock)
+    progress.pause(["d"])
+    assert progress.counts[TrialStatus.PAUSED] == 1
+    assert progress.running() == []
+    assert "0 running, 1 paused" in summary(progress)
+    progress.pause([])
+    assert [trial.number for trial in progress.running()] == [4]
+    progress.start("c", {"x": 0.5})  # it had failed, and is tried again
+    progress.report("d", Measurement(1, 0.7))  # a worker was lost, and its trial began anew
+    assert (progress.ended, progress.epochs_used, len(progress.running())) == (2, 6, 2)
+
+
+def test_hours_and_forecasts_are_shown() -> None:
+    clock = Clock()
+    progress = progress_of_four(clock)
+    clock.now = 60.0
+    for trial, seconds in (("a", 36.0), ("d", 18.0)):
+        progress.report(trial, Measurement(progress.trials[trial].epochs, 0.1, seconds))
+    progress.ahead = Ahead(0.72, 0.8, 0.9, (4.0, 12.0))
+    out = io.StringIO()
+    LineView(out).show(progress)
+    assert "at the end 0.8 (0.72 to 0.9)" in out.getvalue()
+    assert "6 epochs, 3 saved, 0.015 CPU-hours, 0 saved" in out.getvalue()
+    assert out.getvalue().strip().endswith("left (0:40 to 2:00)")
+
+
+def test_a_running_sweep_is_forecast_from_its_store(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", spool_dir=tmp_path / "spool")
+    sweep = Sweep("s", SearchSpace({"x": Float(0, 1)}), "acc", Mode.MAX, 8, {}, "s")
+    with store.open_sweep(sweep) as writer, Forecaster(store, "s", 12, every_s=0.01) as forecaster:
+        for number in range(6):
+            writer.start_attempt(f"t{number}", {"x": number / 6})
+            for step in range(1, 9):
+                writer.record(f"t{number}", Measurement(step, number / 6 * (1 - 0.5**step)))
+        writer.seal()
+        deadline = time.monotonic() + 60
+        while forecaster.latest is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+    ahead = forecaster.latest
+    assert ahead is not None
+    assert 0.8 < ahead.low <= ahead.likely <= ahead.high
+    assert 0 < ahead.epochs[0] <= ahead.epochs[1] <= 12 * 8
+    assert pickle.loads(pickle.dumps(forecaster)) is None
