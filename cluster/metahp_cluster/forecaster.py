@@ -12,8 +12,11 @@ import time
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
+from metahp.extremes import best_to_come
 from metahp.models import load_version, newest_version
-from metahp.outlook import HIGH, LOW, outlook
+from metahp.outlook import HIGH, LOW, MOST_TRIALS, outlook
 from metahp.predictor import Predictor
 from metahp.shipped import shipped_predictor
 from metahp.store import Store
@@ -21,7 +24,6 @@ from metahp_cluster.progress import Ahead
 
 EVERY_S = 15.0
 _WORLDS = 60
-_FEWEST_TRIALS = 3
 
 _log = logging.getLogger(__name__)
 
@@ -71,14 +73,15 @@ class Forecaster:
     def forecast(self) -> Ahead | None:
         """What the rest of the sweep is likely to come to; None while too little is published."""
         history = self._store.history(self._sweep_id)
-        told = sum(len(trial.curve) > 0 for trial in history.trials)
-        missing = self._trials_wanted - len(history.trials)
-        if told < _FEWEST_TRIALS or not history.sweep.max_step:
+        missing = self._trials_wanted - sum(trial.status.is_over for trial in history.trials)
+        best = best_to_come(history, max(missing, 0), np.array([LOW, 0.5, HIGH]))
+        if best is None or missing < 1:
             return None
-        ahead = outlook(self._predictor(), history.sweep, history.trials, max(missing, 1), worlds=_WORLDS)
-        share = missing / ahead.epochs.shape[1] if missing > 0 else 0.0  # of many trials only some are simulated
-        epochs = (share * ahead.spent(LOW), share * ahead.spent(HIGH))
-        return Ahead(ahead.final(LOW), ahead.final(0.5), ahead.final(HIGH), epochs)
+        new = max(self._trials_wanted - len(history.trials), 1)
+        ahead = outlook(self._predictor(), history.sweep, history.trials, new, worlds=_WORLDS)
+        share = new / min(new, MOST_TRIALS)  # of many trials only some are simulated
+        low, likely, high = best.tolist()
+        return Ahead(low, likely, high, (share * ahead.spent(LOW), share * ahead.spent(HIGH)))
 
     def _predictor(self) -> Predictor:
         version = newest_version(self._store)

@@ -397,6 +397,6 @@ def test_a_running_sweep_is_forecast_from_its_store(tmp_path: Path) -> None:
             time.sleep(0.01)
     ahead = forecaster.latest
     assert ahead is not None
-    assert 0.8 < ahead.low <= ahead.likely <= ahead.high
+    assert 0.8 < ahead.low <= ahead.likely <= ahead.high <= 1.0
     assert 0 < ahead.epochs[0] <= ahead.epochs[1] <= 12 * 8
     assert pickle.loads(pickle.dumps(forecaster)) is None

@@ -1,0 +1,52 @@
+"""The tail of a sweep's scores, continued."""
+
+import math
+
+import numpy as np
+import pytest
+
+from metahp.extremes import FEWEST, best_to_come
+from metahp.space import Float, SearchSpace
+from metahp.types import LearningCurve, Mode, Sweep, SweepHistory, Trial, TrialStatus
+
+QUANTILES = np.array([0.1, 0.5, 0.9])
+
+
+def sweep_of(scores: object, mode: Mode = Mode.MAX) -> SweepHistory:
+    trials = tuple(
+        Trial(f"{n}", {"x": 0.5}, LearningCurve.of([(1, float(score), 1.0)]), TrialStatus.COMPLETED)
+        for n, score in enumerate(np.asarray(scores))
+    )
+    return SweepHistory(Sweep("s", SearchSpace({"x": Float(0, 1)}), "m", mode, 1), trials)
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_the_band_holds_what_comes(mode: Mode) -> None:
+    inside = []
+    for seed in range(60):
+        scores = np.random.default_rng(seed).exponential(size=40) * mode.sign
+        band = best_to_come(sweep_of(scores[:20], mode), 20, QUANTILES)
+        assert band is not None
+        low, high = sorted(band[[0, 2]])
+        inside.append(low <= mode.sign * (mode.sign * scores).max() <= high)
+    assert 0.7 <= np.mean(inside) <= 0.95  # exponential tails are what it assumes: 80 %
+
+
+def test_nothing_to_come_is_the_best_of_today() -> None:
+    scores = np.linspace(0.0, 0.7, 12)
+    band = best_to_come(sweep_of(scores), 0, QUANTILES)
+    assert band == pytest.approx([0.7] * 3)
+    further = best_to_come(sweep_of(scores), 12, QUANTILES)
+    assert further is not None
+    assert 0.7 <= further[0] <= further[1] <= further[2] <= 1.0  # scores that never left 0 to 1 are shares
+
+
+def test_a_loss_does_not_fall_below_nothing() -> None:
+    band = best_to_come(sweep_of([0.05, 0.5, 0.6, 0.7, 0.9, 2.0], Mode.MIN), 50, QUANTILES)
+    assert band is not None
+    assert 0.05 >= band[0] >= band[1] >= band[2] >= 0.0
+
+
+def test_too_few_scores_say_nothing() -> None:
+    assert best_to_come(sweep_of([0.1] * (FEWEST - 1) + [math.nan]), 5, QUANTILES) is None
+    assert best_to_come(sweep_of([0.1] * FEWEST), 5, QUANTILES) == pytest.approx([0.1] * 3)
