@@ -42,10 +42,8 @@ _FEW_TO_COMPARE = 3
 _LEAST_STARTS = 4
 _DRAWS = 8  # to find one that was not tried before, in a small space
 _STALE_SHARE = 0.25  # reports per trial that a posterior may lack
-_BELOW = 3.0  # of trials with predicted chances below p, about p / 3 would have won; see docs/model_card.md
-_BELOW_AMONG_PEERS = 5.0  # the same where many past sweeps had the same hyperparameters
+_BELOW = 4.0  # of trials with predicted chances below p, about p / 4 would have won; see docs/model_card.md
 _SEVERAL = 4
-_MANY = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,15 +149,10 @@ class Policy:
         steps = [max(trial.curve.last_step + 1, full // 2), full]
         prediction = self._posterior(sweep, trials).predict([trial] * 2, steps)
         chance = float(prediction.probability_better(score, sweep.mode).max())
-        threshold = self._usual_threshold(sweep) if self.threshold is None else self.threshold
+        threshold = _BELOW * self.max_false_prunes if self.threshold is None else self.threshold
         action = Action.STOP if chance < threshold else Action.CONTINUE
         forecast = Forecast(full, float(prediction.mean[-1]), float(prediction.std[-1]))
         return Decision(action, f"chance to beat {score:.4g} is {chance:.0%}", chance, threshold, forecast)
-
-    def _usual_threshold(self, sweep: Sweep) -> float:
-        past = self._experience(sweep)
-        many = past is not None and past.peers >= _MANY
-        return (_BELOW_AMONG_PEERS if many else _BELOW) * self.max_false_prunes
 
     def _most_promising(self, sweep: Sweep, trials: Sequence[Trial], candidates: Sequence[Config]) -> Proposal:
         """Largest expected improvement, taking it that running trials will do as predicted."""

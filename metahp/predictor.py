@@ -115,11 +115,6 @@ class Experience(Protocol):
         ...
 
     @property
-    def peers(self) -> int:
-        """How many of them had all hyperparameters of the new one."""
-        ...
-
-    @property
     def bounds(self) -> tuple[float, float]:
         """Between which values the metric must lie, as far as past sweeps tell; infinite where they do not."""
         ...

@@ -9,7 +9,7 @@ import numpy as np
 
 from metahp.features import SMALLEST_FRACTION, Points, encode, natural_bounds
 from metahp.surrogate.memory import MemoryBelief
-from metahp.surrogate.names import overlap, translate
+from metahp.surrogate.names import translate
 from metahp.surrogate.process import KNOTS
 from metahp.surrogate.task import Task
 from metahp.types import Config, FloatArray, Sweep
@@ -44,11 +44,6 @@ class PastExperience:
     @property
     def _same_metric(self) -> list[Task]:
         return [task for task in self.tasks if task.metric == self.sweep.metric and task.mode is self.sweep.mode]
-
-    @property
-    def peers(self) -> int:
-        """How many of them had all hyperparameters of the new one."""
-        return sum(overlap(self.sweep.space, task.observations.points.space) == 1.0 for task in self.tasks)
 
     @property
     def bounds(self) -> tuple[float, float]:
