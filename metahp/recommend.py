@@ -87,7 +87,7 @@ def recommend(
     if not experience.knows_metric:
         caveat = f"no past sweep of these hyperparameters measured {metric!r} to be {_aim(mode)}: scores are unknown"
         return Recommendation(_unscored(configs), tuple(experience.sources), caveat)
-    return Recommendation(_scored(predictor, sweep, configs), tuple(experience.sources))
+    return Recommendation(_scored(predictor, sweep, configs, experience.bounds), tuple(experience.sources))
 
 
 def _portfolio(sweep: Sweep, experience: Experience, count: int, rng: np.random.Generator) -> list[Config]:
@@ -98,10 +98,14 @@ def _portfolio(sweep: Sweep, experience: Experience, count: int, rng: np.random.
     return chosen
 
 
-def _scored(predictor: Predictor, sweep: Sweep, configs: Sequence[Config]) -> tuple[Recommended, ...]:
+def _scored(
+    predictor: Predictor, sweep: Sweep, configs: Sequence[Config], bounds: tuple[float, float]
+) -> tuple[Recommended, ...]:
+    """With scores that stay where the metric must lie: no accuracy is above 1."""
     trials = [Trial(str(place), config) for place, config in enumerate(configs)]
     said = predictor.condition(sweep, []).predict(trials, [full_step(sweep, [])] * len(trials))
-    bands = zip(configs, said.mean, said.quantile(_LOW), said.quantile(_HIGH), strict=True)
+    scores = (np.clip(each, *bounds) for each in (said.mean, said.quantile(_LOW), said.quantile(_HIGH)))
+    bands = zip(configs, *scores, strict=True)
     return tuple(Recommended(config, float(mean), float(low), float(high)) for config, mean, low, high in bands)
 
 

@@ -56,8 +56,10 @@ class SweepPosterior:
             return Prediction(np.zeros(0), np.zeros(0))
         informed = self._knowing(trials)
         mean, variance = informed.process.predict(informed._queries(trials, steps))
-        std = np.sqrt(variance) * honest(informed._shown(trials))
-        return Prediction(informed.scale.values(mean), std * informed.scale.spread)
+        std = np.sqrt(variance) * informed.scale.spread
+        if len(informed.process.rows):  # before, the doubt about where scores lie is wide enough
+            std = std * honest(informed._shown(trials))
+        return Prediction(informed.scale.values(mean), std)
 
     def draw(self, trials: Sequence[Trial], steps: Sequence[int], count: int, rng: np.random.Generator) -> FloatArray:
         """What they may jointly come to; see `metahp.predictor.Posterior`."""

@@ -52,8 +52,8 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_folder_is_described() -> None:
     told = (EXAMPLES / "README.md").read_text()
-    assert all(path.parent.name in told for path in SWEEPS)
-    assert len(SWEEPS) >= 4
+    assert all(f"]({path.parent.name})" in told for path in SWEEPS)
+    assert len(SWEEPS) >= 5
 
 
 @pytest.mark.slow
@@ -67,6 +67,20 @@ def test_it_trains(path: Path) -> None:
 def test_it_says_how_it_is_run(path: Path) -> None:
     assert path.read_text().splitlines()[0].startswith(f"# metahp run {path.relative_to(EXAMPLES.parent)}")
     assert load_sweep(path).task  # what is known about the data makes past sweeps count
+
+
+def test_the_page_about_a_learning_rate_shows_its_example() -> None:
+    page = (EXAMPLES.parent / "docs" / "learning_rate.md").read_text()
+    assert (EXAMPLES / "learning_rate" / "sweep.yaml").read_text() in page
+
+
+@pytest.mark.slow
+def test_an_old_study_is_asked_for_a_learning_rate(tmp_path: Path) -> None:
+    done = python(str(EXAMPLES / "optuna_study.py"), "--folder", str(tmp_path / "here"))
+    assert done.returncode == 0, done.stderr[-2000:]
+    rates = [float(line.split("=")[1].split()[0]) for line in done.stdout.splitlines() if line.startswith("learning")]
+    assert len(rates) == 3
+    assert 3e-4 < rates[0] < 3e-2  # 0.003 is best
 
 
 @pytest.mark.ray
