@@ -6,10 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from metahp.space import Float, SearchSpace
 from metahp.store import Store
 from metahp.types import Measurement, Mode, Sweep
+from metahp_cluster.spec import Budget, Resources
+from metahp_cluster.spec import Sweep as SweepFile
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,6 +31,28 @@ def test_the_site_is_built(tmp_path: Path) -> None:
         address for page in pages for address in re.findall(r'(?:src|<link [^>]*href)="(http[^"]*)"', page.read_text())
     ]
     assert not sources  # nothing is loaded from elsewhere
+    commands = (tmp_path / "commands" / "index.html").read_text()
+    assert all(f"metahp {name}" in commands for name in ("run", "why", "store check", "import optuna", "model show"))
+    assert not (tmp_path / "_hooks.py").exists()
+
+
+def rows(heading: str) -> dict[str, str]:
+    """Key and default of the table below a heading of the page about the sweep file."""
+    page = (ROOT / "docs" / "sweep_file.md").read_text()
+    table = page.split(f"# {heading}\n")[1].split("\n#")[0]
+    return dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", table, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("heading", "model"), [("The sweep file", SweepFile), ("budget", Budget), ("resources", Resources)]
+)
+def test_every_key_of_a_sweep_file_is_on_its_page(heading: str, model: type[BaseModel]) -> None:
+    told = rows(heading)
+    assert set(told) == set(model.model_fields)
+    for key, field in model.model_fields.items():
+        assert (told[key] == "needed") == field.is_required(), key
+        if isinstance(field.default, int | float) and not isinstance(field.default, bool):
+            assert told[key] == f"{field.default:g}", key
 
 
 @pytest.mark.parametrize("code", blocks("integrations.md"))
