@@ -19,9 +19,9 @@ family                  @0.5                    @1                      @4
 ``lcbench``             -.058 [-.116, +.004]    -.016 [-.039, +.009]    -.047 [-.109, -.009]
 ======================  ======================  ======================  ======================
 
-So yes after four trainings, and before that but for crossing curves. An empty store begins with what ships, which knows
-LCBench's hyperparameters under other names and is misleading in ``synthetic-plain``, where a learning rate is a name for
-anything: the prior alone has .23 there after four trainings, the empty store .51, the second sweep .17.
+So yes after four trainings, and before that but for crossing curves. An empty store begins with what ships, which
+knows LCBench's hyperparameters under other names and is misleading in ``synthetic-plain``, where a learning rate is a
+name for anything: the prior alone has .23 there after four trainings, the empty store .51, the second sweep .17.
 """
 
 from __future__ import annotations
