@@ -12,6 +12,7 @@ finally to training anew: a damaged model never costs more than time.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
@@ -144,7 +145,8 @@ def cards(store: Store) -> list[Card]:
         try:
             found.append(_card(version))
         except (OSError, ValueError, TypeError) as problem:
-            _log.warning("the model %s is damaged: %s", version, problem)
+            if version.exists():  # else a learner has tidied it away in between
+                _log.warning("the model %s is damaged: %s", version, problem)
     return found
 
 
@@ -155,14 +157,17 @@ def forget_after(store: Store, version: str) -> list[str]:
         the names of those removed.
 
     Raises:
-        StoreError: there is no such version.
+        StoreError: there is no such version, or a newer one cannot be removed.
     """
     names = [path.name for path in _versions(store)]
     if version not in names:
         raise StoreError(f"{store.location} keeps no model {version!r}; metahp model list names those it has")
     newer = names[: names.index(version)]
     for name in newer:
-        shutil.rmtree(store.path / "models" / name)
+        try:
+            _remove(store.path / "models" / name)
+        except OSError as problem:
+            raise StoreError(f"the model {name} of {store.location} cannot be removed: {problem}") from problem
     return newer
 
 
@@ -211,6 +216,15 @@ def _entries(store: Store, *, temporary: bool) -> Iterator[Path]:
 def _tidy(store: Store) -> None:
     """Removes versions nobody needs any more, and what a crash left half written."""
     abandoned = time.time() - _ABANDONED_S
-    old = [path for path in _entries(store, temporary=True) if path.stat().st_mtime < abandoned]
-    for path in [*_versions(store)[KEPT_VERSIONS:], *old]:
-        shutil.rmtree(path, ignore_errors=True)
+    for path in _versions(store)[KEPT_VERSIONS:]:
+        with contextlib.suppress(OSError):  # another learner was faster, or the next one will be luckier
+            _remove(path)
+    for path in _entries(store, temporary=True):
+        if path.stat().st_mtime < abandoned:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _remove(version: Path) -> None:
+    """It goes whole, as it came: who is killed in between leaves no half version."""
+    gone = version.rename(version.with_name(f"{TEMPORARY}{version.name}-removed"))
+    shutil.rmtree(gone, ignore_errors=True)

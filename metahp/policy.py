@@ -22,6 +22,7 @@ from metahp.candidates import (
 )
 from metahp.features import believable, full_step, passed
 from metahp.predictor import Experience, Experienced, Posterior, Predictor
+from metahp.prior_predictor import PriorPredictor
 from metahp.types import (
     Action,
     Config,
@@ -44,6 +45,7 @@ _DRAWS = 8  # to find one that was not tried before, in a small space
 _STALE_SHARE = 0.25  # reports per trial that a posterior may lack
 _BELOW = 4.0  # of trials with predicted chances below p, about p / 4 would have won; see docs/model_card.md
 _SEVERAL = 4
+_SHIPPED_ALONE = 2  # every second trial, see benchmarks/README.md, "What ships"
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +63,10 @@ class Policy:
             than what the predictor makes of them (.07 in place of .15 after four trainings), on LCBench as good. After
             fewer sweeps it is not (second-sweep: .02 to .05 worse).
         blind_starts: how many first trials are random where there is no history.
-        exploration: share of later trials drawn at random, so that no region is given up for good.
-        blind_exploration: ``exploration`` where there is no history: the model knows less.
+        exploration: least share of the trials in which the past has no say, so that no region is given up for good. It
+            begins with a half, where only shipped sweeps are known, and is a third after one own sweep, a quarter after
+            two: what ships misleads where familiar names hide unfamiliar responses.
+        blind_exploration: share of the trials in which the past has no say that are drawn at random.
     """
 
     predictor: Predictor
@@ -83,7 +87,9 @@ class Policy:
             trials: all its trials so far, in the order in which they were suggested.
             rng: decides what is left to chance; the same state gives the same configuration.
         """
-        past = self._experience(sweep)
+        past, predictor = self._experience(sweep), self.predictor
+        if past is not None and self._has_no_say(past, len(trials)):
+            past, predictor = None, PriorPredictor()
         trials = [_crash_reported(trial) for trial in believable(sweep, trials)]
         candidates = proposals(sweep.space, trials, sweep.mode, past, rng)
         if not candidates:
@@ -94,10 +100,10 @@ class Policy:
             proven = best_of(past, sweep.space, tried) if several else []
             config = next_of_portfolio(proven or candidates, tried, past)
             return _started(config, f"with the trials before it, the best for {len(past.sources)} past sweeps")
-        if self._explores(len(trials), past, rng):
+        if past is None and self._explores(len(trials), rng):
             drawn = untried(random_configs(sweep.space, _DRAWS, rng), sweep.space, tried)
             return _started((drawn or candidates)[0], "drawn at random, to explore")
-        return self._most_promising(sweep, trials, candidates)
+        return self._most_promising(predictor, sweep, trials, candidates)
 
     def decide(self, sweep: Sweep, trials: Sequence[Trial], trial: Trial) -> Decision:
         """Whether a trial is worth going on with, now that it has reported.
@@ -120,11 +126,14 @@ class Policy:
             return Decision(Action.CONTINUE, "there are too few trials to compare it with")
         return self._by_chance(sweep, trials, trial, full)
 
-    def _explores(self, count: int, past: Experience | None, rng: np.random.Generator) -> bool:
-        """Whether the next trial is drawn at random."""
-        if past is None:
-            return count < self.blind_starts or bool(rng.random() < self.blind_exploration)
-        return bool(rng.random() < self.exploration)
+    def _has_no_say(self, past: Experience, count: int) -> bool:
+        """Whether the next trial is chosen as if there were no past, after ``count`` trials; they lie evenly."""
+        share = max(1.0 / (_SHIPPED_ALONE + past.first_hand), self.exploration)
+        return int((count + 1) * share) > int(count * share)
+
+    def _explores(self, count: int, rng: np.random.Generator) -> bool:
+        """Whether the next trial without a past is drawn at random."""
+        return count < self.blind_starts or bool(rng.random() < self.blind_exploration)
 
     def chances(self, sweep: Sweep, trials: Sequence[Trial], asked: Sequence[Trial]) -> FloatArray:
         """P(a trial beats the best one of today, halfway or at the end).
@@ -154,14 +163,16 @@ class Policy:
         forecast = Forecast(full, float(prediction.mean[-1]), float(prediction.std[-1]))
         return Decision(action, f"chance to beat {score:.4g} is {chance:.0%}", chance, threshold, forecast)
 
-    def _most_promising(self, sweep: Sweep, trials: Sequence[Trial], candidates: Sequence[Config]) -> Proposal:
+    def _most_promising(
+        self, predictor: Predictor, sweep: Sweep, trials: Sequence[Trial], candidates: Sequence[Config]
+    ) -> Proposal:
         """Largest expected improvement, taking it that running trials will do as predicted."""
         step = max(round(self.horizon * full_step(sweep, trials)), 1)
         trials = self._foreseen(sweep, trials, step)
         score = best_score(trials, sweep)
         if not math.isfinite(score):
             return _started(candidates[0], "nothing was scored yet")
-        posterior = self.predictor.condition(sweep, trials)
+        posterior = predictor.condition(sweep, trials)
         queries = [Trial(f"candidate {place}", config) for place, config in enumerate(candidates)]
         prediction = posterior.predict(queries, [step] * len(queries))
         gains = expected_improvement(prediction, score, sweep.mode)

@@ -110,6 +110,11 @@ class Experience(Protocol):
         ...
 
     @property
+    def first_hand(self) -> int:
+        """How many of them are sweeps of the store's own, not shipped ones."""
+        ...
+
+    @property
     def knows_metric(self) -> bool:
         """Whether one of them measured the new one's metric, in its direction."""
         ...

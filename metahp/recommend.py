@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 
@@ -49,6 +50,17 @@ class Recommendation:
     configs: tuple[Recommended, ...]
     sources: tuple[str, ...]
     caveat: str = ""
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a row for each configuration."""
+        rows = "".join(
+            f"<tr><td>{escape(str(own.config))}</td><td>{_text(own.score)}</td>"
+            f"<td>{_text(own.low)} to {_text(own.high)}</td></tr>"
+            for own in self.configs
+        )
+        head = "<tr><th>configuration</th><th>score</th><th>in 8 of 10 cases</th></tr>"
+        table = f"<table>{head}{rows}</table>" if rows else ""
+        return f"{table}<p>{escape(self.caveat or f'from {len(self.sources)} past sweeps')}</p>"
 
 
 def recommend(
@@ -111,6 +123,10 @@ def _scored(
 
 def _unscored(configs: Sequence[Config]) -> tuple[Recommended, ...]:
     return tuple(Recommended(config, None, None, None) for config in configs)
+
+
+def _text(value: float | None) -> str:
+    return "?" if value is None else f"{value:.4g}"
 
 
 def _aim(mode: Mode) -> str:

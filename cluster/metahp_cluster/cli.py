@@ -18,6 +18,7 @@ import metahp
 from metahp.errors import MetaHPError
 from metahp_cluster import (
     audit_cli,
+    bench_cli,
     import_cli,
     jobs_cli,
     model_cli,
@@ -55,6 +56,7 @@ app.command()(recommend_cli.recommend)
 app.command()(plan_cli.plan)
 app.command()(plan_cli.advise)
 app.command()(ui_cli.ui)
+app.command(context_settings=bench_cli.PASSED_ON)(bench_cli.bench)
 jobs_cli.mount(app)
 
 

@@ -64,5 +64,5 @@ def _callback(logger: Logger, name: str, folder: Path) -> Any:
         return MLflowLoggerCallback(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}", experiment_name=name)
     from ray.air.integrations.wandb import WandbLoggerCallback
 
-    os.environ.setdefault("WANDB_MODE", "offline")  # who sets it to online has said so
-    return WandbLoggerCallback(project=name, dir=str(folder))
+    mode = os.environ.setdefault("WANDB_MODE", "offline")  # who sets it to online has said so
+    return WandbLoggerCallback(project=name, dir=str(folder), mode=mode)  # its actors do not see our environment

@@ -53,6 +53,11 @@ def starter_sweeps() -> list[SweepHistory]:
     return [SweepHistory(_sweep(name, about[name]), tuple(own)) for name, own in trials.items()]
 
 
+def is_shipped(sweep_id: str) -> bool:
+    """Whether a sweep is one of these, not one of a user's own."""
+    return sweep_id.startswith(ORIGIN)
+
+
 def _sweep(name: str, about: Mapping[str, Any]) -> Sweep:
     return Sweep(
         sweep_id=f"{ORIGIN}{name}",

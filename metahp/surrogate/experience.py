@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from metahp.features import SMALLEST_FRACTION, Points, encode, natural_bounds
+from metahp.starter import is_shipped
 from metahp.surrogate.memory import MemoryBelief
 from metahp.surrogate.names import translate
 from metahp.surrogate.process import KNOTS
@@ -35,6 +36,11 @@ class PastExperience:
     def sources(self) -> tuple[str, ...]:
         """Ids of the past sweeps, the most similar first."""
         return tuple(task.sweep_id for task in self.tasks)
+
+    @property
+    def first_hand(self) -> int:
+        """How many of them do not ship with MetaHP."""
+        return sum(not is_shipped(task.sweep_id) for task in self.tasks)
 
     @property
     def knows_metric(self) -> bool:

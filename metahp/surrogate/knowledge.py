@@ -10,7 +10,7 @@ import numpy as np
 
 from metahp.features import Points
 from metahp.predictor import Contest
-from metahp.starter import ORIGIN
+from metahp.starter import is_shipped
 from metahp.surrogate.contest import compared, for_training
 from metahp.surrogate.kernel import Learned
 from metahp.surrogate.kinship import kinship
@@ -60,7 +60,7 @@ class Knowledge:
         .17 .11.
         """
         rng = np.random.default_rng(seed)
-        taught = {name: task for name, task in tasks.items() if not _shipped(name)} or tasks
+        taught = {name: task for name, task in tasks.items() if not is_shipped(name)} or tasks
         before = before if before and taught.keys() & before.tasks.keys() else None
         known = before.tasks if before else {}
         seen = [task.observations for task in taught.values()]
@@ -90,7 +90,7 @@ class Knowledge:
     def about(self, sweep: Sweep) -> SweepKnowledge | None:
         """What is known about a new sweep; None where no past sweep shares half of its hyperparameters."""
         similar = [
-            (not _shipped(name), overlap(sweep.space, task.observations.points.space), age, name)
+            (not is_shipped(name), overlap(sweep.space, task.observations.points.space), age, name)
             for age, (name, task) in enumerate(self.tasks.items())
             if name != sweep.sweep_id  # a sweep that is resumed brings its own trials
         ]
@@ -130,13 +130,9 @@ class Knowledge:
         return {}
 
 
-def _shipped(sweep_id: str) -> bool:
-    return sweep_id.startswith(ORIGIN)
-
-
 def _standing(sweep_ids: Sequence[str]) -> FloatArray:
     """How much sweeps count before anything else is known of them, shape ``(T,)``."""
-    shipped = np.array([_shipped(sweep_id) for sweep_id in sweep_ids])
+    shipped = np.array([is_shipped(sweep_id) for sweep_id in sweep_ids])
     each = min(SHIPPED_COUNT_AS / max(shipped.sum(), 1), 1.0)
     return np.where(shipped, each, 1.0)
 

@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from metahp.store import Store, SweepWriter
-from metahp_cluster import cli
+from metahp_cluster import bench_cli, cli
 
 Running = tuple[Store, SweepWriter]
 Code = int | None
@@ -49,6 +49,9 @@ ARGUMENTS: dict[str, list[str]] = {
     "model rollback": [STORE, "0"],
 }
 """Of every command: what a user may type, with a store and a sweep file to be filled in."""
+
+PASSED_ON = ["bench"]
+"""Those whose words are somebody else's, here the benchmarks'."""
 
 LOOK = [name for name, words in ARGUMENTS.items() if STORE in words[:1] and name != "ui"]
 """Those that look into a store and end."""
@@ -104,7 +107,7 @@ def metahp(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 def test_no_command_is_forgotten_here() -> None:
-    assert set(ARGUMENTS) == set(COMMANDS)
+    assert {*ARGUMENTS, *PASSED_ON} == set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
@@ -194,3 +197,18 @@ def test_a_home_that_cannot_be_written_is_one_sentence(
     code, out, err = metahp(name, tmp_path)
     assert (code, out) == (cli.WRONG_INPUT, "")
     assert str(folder) in err
+
+
+def test_the_benchmarks_run_in_a_checkout_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["metahp", "bench", "replay", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 0
+    assert "--history" in capfd.readouterr().out
+    monkeypatch.setattr(bench_cli.metahp, "__file__", str(folder / "metahp" / "__init__.py"))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == cli.WRONG_INPUT
+    assert "no checkout of the project" in capfd.readouterr().err

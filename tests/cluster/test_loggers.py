@@ -64,3 +64,17 @@ def test_mlflow_and_tensorboard_have_every_trial(sweep_file: Callable[..., Path]
     assert {float(run.data.params["x"]) for run in runs} == {t.config["x"] for t in result.history.trials}
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert len(list(result.folder.rglob("events.out.tfevents.*"))) == 5
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_here")
+@pytest.mark.filterwarnings("default")
+def test_wandb_keeps_every_trial_offline(sweep_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    result = run(load_sweep(sweep_file(loggers=["wandb"])))
+    assert result.is_complete
+    runs = list(result.folder.rglob("offline-run-*/run-*.wandb"))
+    assert len(runs) == len(result.history.trials)
+    assert all(path.stat().st_size > 0 for path in runs)

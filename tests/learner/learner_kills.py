@@ -30,7 +30,7 @@ from metahp.keras_predictor import KerasPredictor
 from metahp.learner import Learner
 from metahp.models import PREDICTOR, Card, cards, newest_version
 from metahp.space import Float, SearchSpace
-from metahp.starter import ORIGIN
+from metahp.starter import is_shipped
 from metahp.store import Cursor, Store, SweepWriter
 from metahp.store.files import TEMPORARY
 from metahp.types import Measurement, Mode, Sweep
@@ -121,7 +121,7 @@ def rows_of(store: Store, version: str) -> dict[Row, list[float]]:
     """What a version knows, with the values of every row."""
     known: dict[Row, list[float]] = {}
     for name, task in KerasPredictor.load(store.path / "models" / version / PREDICTOR)._knowledge.tasks.items():
-        if name.startswith(ORIGIN):  # what ships is no row of the store
+        if is_shipped(name):  # what ships is no row of the store
             continue
         seen = task.observations
         steps, values = np.rint(seen.fraction * STEPS).astype(int), task.scale.values(seen.level)

@@ -32,6 +32,13 @@ def test_the_first_is_far_better_than_a_random_one(learned: KerasPredictor, toy_
     assert task.final(said.configs[0].config) > np.quantile(random, 0.8)
 
 
+def test_a_notebook_shows_them(learned: KerasPredictor, toy_task: Callable[..., Any]) -> None:
+    said = recommend(learned, toy_task(0).space, "score", Mode.MAX, count=2)
+    assert said._repr_html_().count("<tr>") == 3
+    assert f"{said.configs[0].score:.4g}" in said._repr_html_()
+    assert "no past sweep" in recommend(learned, FOREIGN, "score", Mode.MAX)._repr_html_()
+
+
 def test_configurations_are_legal_distinct_and_banded(learned: KerasPredictor, toy_task: Callable[..., Any]) -> None:
     space = toy_task(0).space
     said = recommend(learned, space, "score", Mode.MAX, count=4)
