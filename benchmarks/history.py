@@ -47,17 +47,23 @@ class Past:
         sweeps: with their truncated curves; none of them is of the task itself.
         directory: where a store is made of them, if one is asked for.
         shipped: whether the store begins with the predictor that ships, as a user's does, or knows nothing but them.
+        is_starter: whether the sweeps are such as ship: the predictor begins with them, the store holds none.
     """
 
     sweeps: tuple[SweepHistory, ...]
     directory: Path
     shipped: bool = True
+    is_starter: bool = False
 
     @cached_property
     def store(self) -> Store:
         """A store that holds the sweeps, and the predictor that was trained on them."""
         store = new_store(self.directory, shipped=self.shipped)
-        for history in self.sweeps:
+        if self.is_starter and not self.shipped:
+            predictor = KerasPredictor()
+            predictor.fit(self.sweeps)
+            begin(store, predictor)
+        for history in () if self.is_starter else self.sweeps:
             sweep = history.sweep
             store.import_sweep(
                 name=sweep.name,
@@ -106,7 +112,7 @@ def past_of(task: Task, kind: str, directory: Path, *, sweeps: int | None = None
         raise ValueError(f"a history is one of {', '.join(HISTORIES)}, got {kind!r}")
     if kind == "starter":
         own = tuple(history for history in starter_sweeps() if _tells_nothing(task, history.sweep.task))
-        return Past(own[:sweeps], directory, shipped=False)
+        return Past(own[:sweeps], directory, shipped=untold(task) and sweeps is None, is_starter=True)
     others = tuple(past_sweep(other.name) for other in _others(task, kind)[:sweeps])
     return Past(others, directory, shipped=kind != "none" and untold(task))
 

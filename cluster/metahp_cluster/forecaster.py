@@ -14,16 +14,17 @@ from typing import Self
 
 import numpy as np
 
-from metahp.extremes import best_to_come
+from metahp.extremes import DRAWS, best_to_come
+from metahp.features import full_step
 from metahp.models import load_version, newest_version
-from metahp.outlook import HIGH, LOW, MOST_TRIALS, outlook
 from metahp.predictor import Predictor
 from metahp.shipped import shipped_predictor
 from metahp.store import Store
+from metahp.types import FloatArray, SweepHistory
 from metahp_cluster.progress import Ahead
 
 EVERY_S = 15.0
-_WORLDS = 60
+_BAND = np.array([0.1, 0.5, 0.9])  # from bad to good
 
 _log = logging.getLogger(__name__)
 
@@ -73,15 +74,21 @@ class Forecaster:
     def forecast(self) -> Ahead | None:
         """What the rest of the sweep is likely to come to; None while too little is published."""
         history = self._store.history(self._sweep_id)
-        missing = self._trials_wanted - sum(trial.status.is_over for trial in history.trials)
-        best = best_to_come(history, max(missing, 0), np.array([LOW, 0.5, HIGH]))
-        if best is None or missing < 1:
+        over = sum(trial.status.is_over for trial in history.trials)
+        if over >= self._trials_wanted:
             return None
-        new = max(self._trials_wanted - len(history.trials), 1)
-        ahead = outlook(self._predictor(), history.sweep, history.trials, new, worlds=_WORLDS)
-        share = new / min(new, MOST_TRIALS)  # of many trials only some are simulated
-        low, likely, high = best.tolist()
-        return Ahead(low, likely, high, (share * ahead.spent(LOW), share * ahead.spent(HIGH)))
+        best = best_to_come(history, self._trials_wanted - len(history.trials), _BAND, self._under_way(history))
+        return None if best is None else Ahead(*best.tolist())
+
+    def _under_way(self, history: SweepHistory) -> FloatArray | None:
+        """Draws of the best that the running trials come to, None if there are none."""
+        sweep, trials = history.sweep, history.trials
+        running = [trial for trial in trials if not trial.status.is_over and len(trial.curve)]
+        if not running:
+            return None
+        posterior, full = self._predictor().condition(sweep, trials), full_step(sweep, trials)
+        drawn = posterior.draw(running, [full] * len(running), DRAWS, np.random.default_rng(0))
+        return sweep.mode.sign * np.max(sweep.mode.sign * drawn, axis=1)
 
     def _predictor(self) -> Predictor:
         version = newest_version(self._store)

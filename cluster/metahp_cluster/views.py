@@ -174,7 +174,7 @@ def _short(value: object) -> str:
 
 
 def _rest(progress: Progress) -> str:
-    rest, band = progress.remaining_s(), progress.forecast_s()
+    rest, band = progress.remaining_s(), progress.remaining_band_s()
     if not rest:
         return ""
     return f", about {clock(rest)} left" + (f" ({clock(band[0])} to {clock(band[1])})" if band else "")

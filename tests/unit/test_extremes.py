@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from metahp.extremes import FEWEST, best_to_come
+from metahp.extremes import DRAWS, FEWEST, best_to_come
 from metahp.space import Float, SearchSpace
 from metahp.types import LearningCurve, Mode, Sweep, SweepHistory, Trial, TrialStatus
 
@@ -30,6 +30,21 @@ def test_the_band_holds_what_comes(mode: Mode) -> None:
         low, high = sorted(band[[0, 2]])
         inside.append(low <= mode.sign * (mode.sign * scores).max() <= high)
     assert 0.7 <= np.mean(inside) <= 0.95  # exponential tails are what it assumes: 80 %
+
+
+def test_what_is_under_way_may_be_the_best() -> None:
+    scores = np.linspace(0.0, 0.7, 12)
+    band = best_to_come(sweep_of(scores), 0, QUANTILES, np.full(DRAWS, 0.9))
+    assert band == pytest.approx([0.9] * 3)
+    band = best_to_come(sweep_of(scores), 0, QUANTILES, np.full(DRAWS, 0.2))
+    assert band == pytest.approx([0.7] * 3)
+
+
+def test_the_best_of_today_stays_it_as_often_as_by_chance() -> None:
+    band = best_to_come(sweep_of(np.linspace(0.0, 0.7, 12)), 4, np.array([0.7, 0.8]))
+    assert band is not None
+    assert band[0] == pytest.approx(0.7)  # 4 of 16 trials are to come
+    assert band[1] > 0.7
 
 
 def test_nothing_to_come_is_the_best_of_today() -> None:
