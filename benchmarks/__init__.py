@@ -12,6 +12,7 @@ cluster. This package lives beside the libraries and is not part of the wheel.
 `report`             tables from the files that `replay` wrote; `pictures` draws them, `statistics` reckons
 `second_sweep`       does the second sweep start ahead of the first?
 `calibration`        are the predictions of a trial's last score honest?
+`forecasts`          does the band that a running sweep shows hold how it ends?
 `overhead`           seconds per suggestion, per result and per training of the predictor
 `real`               networks that are really trained, on a local Ray, with every second counted
 `turnover`           how long a real worker waits for its next trial

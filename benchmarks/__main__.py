@@ -14,6 +14,7 @@ import typer
 
 from benchmarks.calibration import run_calibration
 from benchmarks.certify import run_certify
+from benchmarks.forecasts import run_forecasts
 from benchmarks.history import HISTORIES
 from benchmarks.life import LIVES, run_lives
 from benchmarks.methods.registry import METHODS
@@ -119,6 +120,21 @@ def calibration(
     """Are the predictions of a trial's last score honest?"""
     try:
         typer.echo(run_calibration(tasks, history, out, jobs=jobs))
+    except (ValueError, TaskDataMissingError) as problem:
+        raise typer.BadParameter(str(problem)) from problem
+
+
+@app.command()
+def forecasts(
+    tasks: Annotated[
+        str, typer.Option(help="Families or single tasks, separated by commas.")
+    ] = "keras,synthetic-plain,synthetic-crossing",
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    out: Out = Path("results"),
+) -> None:
+    """Does the band that a running sweep shows hold how it ends?"""
+    try:
+        typer.echo(run_forecasts(tasks, out, jobs=jobs))
     except (ValueError, TaskDataMissingError) as problem:
         raise typer.BadParameter(str(problem)) from problem
 

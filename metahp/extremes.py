@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from metahp.features import natural_bounds
-from metahp.types import FloatArray, SweepHistory
+from metahp.features import full_step, natural_bounds
+from metahp.predictor import Predictor
+from metahp.types import FloatArray, SweepHistory, Trial
 
 FEWEST = 4
-DRAWS = 500
+_DRAWS = 500
 _SHARE = 4  # one in so many trials is the tail
 
 
 def best_to_come(
-    history: SweepHistory, more: int, quantiles: FloatArray, under_way: FloatArray | None = None
+    history: SweepHistory, more: int, quantiles: FloatArray, predictor: Predictor | None = None
 ) -> FloatArray | None:
     """Quantiles of a sweep's best score after ``more`` further trials like those it had.
 
@@ -28,7 +30,7 @@ def best_to_come(
         history: the sweep.
         more: trials to come, at least 0.
         quantiles: shape ``(q,)``, from bad (0) to good (1).
-        under_way: draws of the best that begun trials come to, shape ``(DRAWS,)``; None if there are none.
+        predictor: says what running trials come to; None to leave that out.
 
     Returns:
         shape ``(q,)``, in the metric's unit; None with fewer than `FEWEST` trials that reported something finite.
@@ -39,10 +41,19 @@ def best_to_come(
     if len(scores) < FEWEST:
         return None
     further = scores[0] + np.maximum(_lead(scores) * _log_odds(more / len(scores)), 0.0)
-    if under_way is not None:
-        further = np.maximum(further, mode.sign * under_way)
+    running = [trial for trial in history.trials if not trial.status.is_over and len(trial.curve)]
+    if predictor and running:
+        further = np.maximum(further, _best_of(running, history, predictor))
     low, high = natural_bounds(np.concatenate([trial.curve.values for trial in history.trials]))
     return mode.sign * np.quantile(mode.sign * np.clip(mode.sign * further, low, high), quantiles)
+
+
+def _best_of(running: Sequence[Trial], history: SweepHistory, predictor: Predictor) -> FloatArray:
+    """Draws of the best that they come to, the larger the better, shape ``(_DRAWS,)``."""
+    sweep, trials = history.sweep, history.trials
+    steps = [full_step(sweep, trials)] * len(running)
+    drawn = predictor.condition(sweep, trials).draw(running, steps, _DRAWS, np.random.default_rng(0))
+    return (sweep.mode.sign * drawn).max(axis=1)
 
 
 def _lead(scores: FloatArray) -> float:
@@ -52,6 +63,6 @@ def _lead(scores: FloatArray) -> float:
 
 
 def _log_odds(ratio: float) -> FloatArray:
-    """Draws, shape ``(DRAWS,)``, of which ``ratio / (1 + ratio)`` are positive, with an exponential tail."""
-    chance = np.random.default_rng(0).random(DRAWS)
+    """Draws, shape ``(_DRAWS,)``, of which ``ratio / (1 + ratio)`` are positive, with an exponential tail."""
+    chance = np.random.default_rng(0).random(_DRAWS)
     return np.log(np.maximum(ratio, 1e-12) * chance / (1.0 - chance))

@@ -14,13 +14,11 @@ from typing import Self
 
 import numpy as np
 
-from metahp.extremes import DRAWS, best_to_come
-from metahp.features import full_step
+from metahp.extremes import best_to_come
 from metahp.models import load_version, newest_version
 from metahp.predictor import Predictor
 from metahp.shipped import shipped_predictor
 from metahp.store import Store
-from metahp.types import FloatArray, SweepHistory
 from metahp_cluster.progress import Ahead
 
 EVERY_S = 15.0
@@ -77,18 +75,8 @@ class Forecaster:
         over = sum(trial.status.is_over for trial in history.trials)
         if over >= self._trials_wanted:
             return None
-        best = best_to_come(history, self._trials_wanted - len(history.trials), _BAND, self._under_way(history))
+        best = best_to_come(history, self._trials_wanted - len(history.trials), _BAND, self._predictor())
         return None if best is None else Ahead(*best.tolist())
-
-    def _under_way(self, history: SweepHistory) -> FloatArray | None:
-        """Draws of the best that the running trials come to, None if there are none."""
-        sweep, trials = history.sweep, history.trials
-        running = [trial for trial in trials if not trial.status.is_over and len(trial.curve)]
-        if not running:
-            return None
-        posterior, full = self._predictor().condition(sweep, trials), full_step(sweep, trials)
-        drawn = posterior.draw(running, [full] * len(running), DRAWS, np.random.default_rng(0))
-        return sweep.mode.sign * np.max(sweep.mode.sign * drawn, axis=1)
 
     def _predictor(self) -> Predictor:
         version = newest_version(self._store)

@@ -1,13 +1,15 @@
 """The tail of a sweep's scores, continued."""
 
 import math
+from dataclasses import replace
+from typing import Self
 
 import numpy as np
 import pytest
 
-from metahp.extremes import DRAWS, FEWEST, best_to_come
+from metahp.extremes import FEWEST, best_to_come
 from metahp.space import Float, SearchSpace
-from metahp.types import LearningCurve, Mode, Sweep, SweepHistory, Trial, TrialStatus
+from metahp.types import FloatArray, LearningCurve, Mode, Sweep, SweepHistory, Trial, TrialStatus
 
 QUANTILES = np.array([0.1, 0.5, 0.9])
 
@@ -32,12 +34,26 @@ def test_the_band_holds_what_comes(mode: Mode) -> None:
     assert 0.7 <= np.mean(inside) <= 0.95  # exponential tails are what it assumes: 80 %
 
 
-def test_what_is_under_way_may_be_the_best() -> None:
-    scores = np.linspace(0.0, 0.7, 12)
-    band = best_to_come(sweep_of(scores), 0, QUANTILES, np.full(DRAWS, 0.9))
-    assert band == pytest.approx([0.9] * 3)
-    band = best_to_come(sweep_of(scores), 0, QUANTILES, np.full(DRAWS, 0.2))
-    assert band == pytest.approx([0.7] * 3)
+class Sure:
+    """A predictor that knows what running trials come to."""
+
+    def __init__(self, value: float) -> None:
+        self._value = value
+
+    def condition(self, sweep: Sweep, trials: object) -> Self:
+        return self
+
+    def draw(self, trials: list[Trial], steps: list[int], count: int, rng: np.random.Generator) -> FloatArray:
+        return np.full((count, len(trials)), self._value)
+
+
+@pytest.mark.parametrize(("value", "best"), [(0.9, 0.9), (0.2, 0.7)])
+def test_what_is_under_way_may_be_the_best(value: float, best: float) -> None:
+    over = sweep_of(np.linspace(0.0, 0.7, 12))
+    begun = replace(over.trials[0], status=TrialStatus.RUNNING)
+    history = replace(over, trials=(begun, *over.trials[1:]))
+    said = best_to_come(history, 0, QUANTILES, Sure(value))  # type: ignore[arg-type]
+    assert said == pytest.approx([best] * 3)
 
 
 def test_the_best_of_today_stays_it_as_often_as_by_chance() -> None:
