@@ -16,6 +16,7 @@ cluster. This package lives beside the libraries and is not part of the wheel.
 `overhead`           seconds per suggestion, per result and per training of the predictor
 `real`               networks that are really trained, on a local Ray, with every second counted
 `turnover`           how long a real worker waits for its next trial
+`idle`               for what share of a sweep the workers wait
 `keras_tasks`        what was trained for the curves that ship with MetaHP, and the recorder
 `publish`            puts the newest tables into ``README.md``, which says what they mean
 ===================  =====================================================================================

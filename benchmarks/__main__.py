@@ -16,6 +16,7 @@ from benchmarks.calibration import run_calibration
 from benchmarks.certify import run_certify
 from benchmarks.forecasts import run_forecasts
 from benchmarks.history import HISTORIES
+from benchmarks.idle import run_idle
 from benchmarks.life import LIVES, run_lives
 from benchmarks.methods.registry import METHODS
 from benchmarks.overhead import run_overhead
@@ -189,6 +190,12 @@ def real_life(
 ) -> None:
     """Sweep after sweep of small networks that are really trained: do later ones start better?"""
     typer.echo(run_real_lives(seeds, out, seconds=seconds))
+
+
+@app.command()
+def idle(out: Out = Path("results")) -> None:
+    """For what share of a sweep do the workers wait?"""
+    typer.echo(run_idle(out))
 
 
 @app.command()

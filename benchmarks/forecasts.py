@@ -3,7 +3,7 @@
 Command: ``python -m benchmarks forecasts --tasks lcbench,taskset,keras,synthetic-plain,synthetic-crossing --out
 results``, three minutes on two cores.
 
-MetaHP without a store sweeps each task with 24 trials. When 5, 8, 12, 16 and 20 of them are over, the forecast that
+MetaHP without a store sweeps each task with 24 trials. When 8, 12, 16 and 20 of them are over, the forecast that
 ``metahp run`` shows is made from what is known then: the best score of the whole sweep (`metahp.extremes`), and the
 epochs that are still to be trained (`metahp_cluster.progress`, where time is counted in epochs). Reported is how often
 the end lies in the bands from the 10 to the 90 % quantile (80 % would be honest), the width of the first in units of
@@ -34,7 +34,7 @@ from metahp.types import FloatArray, LearningCurve, Measurement, SweepHistory, T
 from metahp_cluster.progress import Progress
 
 TRIALS = 24
-LOOKS = (5, 8, 12, 16, 20)
+LOOKS = (8, 12, 16, 20)
 _OVER = ("STOP", "COMPLETE", "ERROR")
 _BAND = np.array([0.1, 0.5, 0.9])
 

@@ -25,6 +25,7 @@ from metahp_cluster.sweep_view import Scored, SweepView
 T = TypeVar("T")
 
 MOST_CURVES = 240
+MOST_PAIRS = 6
 MOST_POINTS = 2000
 MOST_FORECASTS = 60
 MOST_COMPARED = 8
@@ -103,15 +104,16 @@ def chosen_curves(view: SweepView) -> list[Scored]:
 
 
 def bars(found: Effects) -> go.Figure:
-    """What each hyperparameter explains alone, and what pairs explain beyond that."""
+    """What each hyperparameter explains alone, and what pairs explain beyond that, of these the most important."""
     names = [escape(each.name) for each in found.alone]
-    pairs = [" × ".join(map(escape, each.names)) for each in found.together]
+    together = found.together[:MOST_PAIRS]
+    pairs = [" × ".join(map(escape, each.names)) for each in together]
     figure = go.Figure()
     figure.add_bar(
         x=[each.share for each in found.alone], y=names, orientation="h", name="alone", marker_color=_SERIES[0]
     )
     if pairs:
-        shares = [each.share for each in found.together]
+        shares = [each.share for each in together]
         figure.add_bar(x=shares, y=pairs, orientation="h", name="together", marker_color=_TOGETHER)
     figure.update_traces(hovertemplate="%{y}: %{x:.1%}<extra></extra>")
     figure = laid_out(figure, "share of the variance", "")

@@ -99,6 +99,8 @@ def importance(view: SweepView, links: Links = NOWHERE) -> Section:
     if not found.alone:
         return Section(markup.note("Too few trials have reported, or all of them end alike: nothing can be said yet."))
     rest = f"The other {found.unexplained:.0%} are three and more together, and curves that were cut too early."
+    if len(found.together) > figures.MOST_PAIRS:
+        rest += f" Of {len(found.together)} pairs the first {figures.MOST_PAIRS} are drawn."
     first = ", ".join(f"{each.name} {each.share:.0%}" for each in found.alone[:3])
     return Section(markup.note(rest), figures.bars(found), f"what mattered most: {first}")
 

@@ -21,9 +21,9 @@ def test_every_look_is_made_before_the_end():
 
 
 def test_the_table_counts_what_lies_in_the_bands():
-    look = {"over": 5, "inside": True, "width": 0.2, "off": 0.1, "today_off": 0.3, "epochs_inside": False}
+    look = {"over": 8, "inside": True, "width": 0.2, "off": 0.1, "today_off": 0.3, "epochs_inside": False}
     [_, row] = table({"a": [look], "b": [look | {"inside": False}]})
-    assert row[0] == "5"
+    assert row[0] == "8"
     assert row[1].startswith("0.500")
     assert row[5].startswith("0.000")
 

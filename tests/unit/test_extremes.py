@@ -73,7 +73,7 @@ def test_nothing_to_come_is_the_best_of_today() -> None:
 
 
 def test_a_loss_does_not_fall_below_nothing() -> None:
-    band = best_to_come(sweep_of([0.05, 0.5, 0.6, 0.7, 0.9, 2.0], Mode.MIN), 50, QUANTILES)
+    band = best_to_come(sweep_of([0.05, 0.5, 0.6, 0.7, 0.9, 1.0, 1.5, 2.0], Mode.MIN), 50, QUANTILES)
     assert band is not None
     assert 0.05 >= band[0] >= band[1] >= band[2] >= 0.0
 
