@@ -1,5 +1,7 @@
 """A node of a cluster is lost in the middle of a sweep."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -47,8 +49,23 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     cluster.shutdown()
 
 
+def kill(cluster: Any, node: Any) -> None:
+    cluster.remove_node(node, allow_graceful=False)
+
+
+def preempt(cluster: Any, node: Any) -> None:
+    """What autoscalers do when a cloud takes a machine back: a notice first, then the end."""
+    ray = Path(sys.executable).with_name("ray")
+    said = ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "spot", "--deadline-remaining-seconds", "2"]
+    words = [ray, "drain-node", "--address", cluster.address, "--node-id", node.node_id, *said]
+    subprocess.run(words, check=True, timeout=60, capture_output=True)
+    time.sleep(2.0)
+    cluster.remove_node(node, allow_graceful=True)
+
+
+@pytest.mark.parametrize("take", [kill, preempt])
 def test_the_trials_of_a_lost_node_go_on_elsewhere(
-    cluster: Any, sweep_file: Callable[..., Path], tmp_path: Path
+    cluster: Any, take: Callable[[Any, Any], None], sweep_file: Callable[..., Path], tmp_path: Path
 ) -> None:
     node = cluster.add_node(num_cpus=1)
     cluster.wait_for_nodes()
@@ -57,12 +74,12 @@ def test_the_trials_of_a_lost_node_go_on_elsewhere(
     def lose() -> None:
         while not (diary.exists() and sum(node.node_id in line for line in diary.read_text().splitlines()) >= 3):
             time.sleep(0.1)
-        cluster.remove_node(node, allow_graceful=False)
+        take(cluster, node)
 
     loss = threading.Thread(target=lose, daemon=True)
     loss.start()
     result = run(load_sweep(sweep_file(CODE, budget={"trials": 4, "epochs": 6})))
-    loss.join(timeout=10)
+    loss.join(timeout=30)
     assert not loss.is_alive()  # the node was lost while the sweep ran
     assert result.is_complete, result.halted
     assert [trial.status for trial in result.history.trials] == [TrialStatus.COMPLETED] * 4
