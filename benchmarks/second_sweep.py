@@ -20,9 +20,9 @@ family                  @0.5                    @1                      @4
 ======================  ======================  ======================  ======================
 
 So ahead, more the longer the sweep, though established for two of the nine only. An empty store begins with what ships,
-which knows LCBench's hyperparameters under other names and is misleading in ``synthetic-plain``, where a learning rate is
-a name for anything; every second trial is therefore chosen without it. Before that was so, the empty stores had .14 and
-.51 after four trainings on these two, in place of .10 and .32, and the second sweeps .10 and .17.
+which knows LCBench's hyperparameters under other names and is misleading in ``synthetic-plain``, where a learning rate
+is a name for anything; every second trial is therefore chosen without it. Before that was so, the empty stores had .14
+and .51 after four trainings on these two, in place of .10 and .32, and the second sweeps .10 and .17.
 """
 
 from __future__ import annotations

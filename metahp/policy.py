@@ -45,7 +45,7 @@ _DRAWS = 8  # to find one that was not tried before, in a small space
 _STALE_SHARE = 0.25  # reports per trial that a posterior may lack
 _BELOW = 4.0  # of trials with predicted chances below p, about p / 4 would have won; see docs/model_card.md
 _SEVERAL = 4
-_SHIPPED_ALONE = 2  # every second trial, see benchmarks/README.md, "What ships"
+_SHIPPED_ALONE = 2  # every second trial; every third was not enough where what ships misleads, see docs/model_card.md
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +179,7 @@ class Policy:
         best = int(np.argmax(gains))
         forecast = Forecast(step, float(prediction.mean[best]), float(prediction.std[best]))
         reason = f"of {len(candidates)} candidates the one to improve most on {score:.4g} by step {step}"
+        reason += "" if predictor is self.predictor else ", by this sweep alone"
         return _started(candidates[best], reason, forecast, float(gains[best]))
 
     def _foreseen(self, sweep: Sweep, trials: Sequence[Trial], step: int) -> list[Trial]:

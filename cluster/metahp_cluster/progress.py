@@ -16,7 +16,7 @@ from metahp.types import Config, Measurement, Mode, SweepHistory, TrialStatus
 
 _REST_VARIES = 3.0
 """In eight of ten cases the epochs to come are between a third and three times what those before them let expect, see
-``python -m benchmarks forecasts``. Kaplan and Meier's curve of trials' lengths and simulated sweeps came no closer.
+``python -m benchmarks forecasts``. Kaplan and Meier's curve of trials' lengths came no closer.
 """
 
 

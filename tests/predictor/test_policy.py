@@ -10,6 +10,7 @@ import pytest
 from metahp.keras_predictor import KerasPredictor
 from metahp.policy import Policy, is_checkpoint
 from metahp.prior_predictor import PriorPredictor
+from metahp.shipped import shipped_predictor
 from metahp.space import Categorical, Float, Int, SearchSpace
 from metahp.types import Action, LearningCurve, Mode, Sweep, Trial, TrialStatus
 
@@ -61,6 +62,30 @@ def test_the_sweeps_own_results_are_used(toy_task: Any) -> None:
         ours += [task.final(t.config) for t in trials[12:]]
         random += [task.final(task.space.sample(rng(n))) for n in range(100)]
     assert np.mean(ours) > np.mean(random) + 0.5 * np.std(random)
+
+
+def test_what_ships_has_no_say_in_every_second_trial(trial_of: Make) -> None:
+    space = SearchSpace({"learning_rate": Float(1e-4, 1.0, log=True), "dropout": Float(0.0, 0.7), "units": Int(8, 256)})
+    sweep, trials, told = Sweep("s", space, "val_accuracy", Mode.MAX, 10), [], []
+    policy = Policy(shipped_predictor(), blind_exploration=0.0)
+    for number in range(8):
+        proposal = policy.suggest(sweep, trials, rng(number))
+        told.append(proposal.decision.reason)
+        trials.append(trial_of(f"t{number}", proposal.config, [0.1 * number], status="stopped"))
+    assert all("past sweeps" in reason for reason in told[::2])
+    assert all("at random" in reason for reason in told[1:4:2])
+    assert all("by this sweep alone" in reason for reason in told[5::2])
+
+
+def test_own_sweeps_have_their_say_more_often(learned: KerasPredictor, toy_task: Any, trial_of: Make) -> None:
+    """The predictor has learned six of them: one trial in eight goes without."""
+    task, policy, trials, without = toy_task(100), Policy(learned), [], 0
+    for number in range(16):
+        proposal = policy.suggest(task.sweep("new"), trials, rng(number))
+        without += not any(word in proposal.decision.reason for word in ("past sweeps", "improve most"))
+        without += "by this sweep alone" in proposal.decision.reason
+        trials.append(trial_of(f"t{number}", proposal.config, [0.1], status="stopped"))
+    assert without == 2
 
 
 def test_every_value_of_a_small_space_is_tried_once(policy: Policy, trial_of: Make) -> None:
