@@ -34,11 +34,15 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
-@pytest.fixture(autouse=True)
-def own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """State files (spools, logs) of a test never reach the user's own, nor do settings reach the next test."""
+def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     before = dict(os.environ)
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+# State files (spools, logs) of a test never reach the user's own, nor do settings reach the next test. Twice, since
+# fixtures of a module (which run whole sweeps) are made before those of its tests.
+module_environment = pytest.fixture(autouse=True, scope="module")(_own_environment)
+own_environment = pytest.fixture(autouse=True)(_own_environment)

@@ -19,6 +19,7 @@ from metahp.shipped import shipped_predictor
 from metahp.starter import starter_sweeps
 from metahp.store import Store
 from metahp_cluster.as_json import AsJson, print_json
+from metahp_cluster.data_file import described
 from metahp_cluster.quiet import noise_to
 from metahp_cluster.spec import Sweep, load_sweep
 from metahp_cluster.views import config_text
@@ -30,6 +31,9 @@ def recommend(
     sweep_file: Annotated[Path, typer.Argument(help="The sweep, in YAML.", metavar="SWEEP.YAML")],
     store: Annotated[str | None, typer.Option(help="In place of the file's.")] = None,
     count: Annotated[int, typer.Option(min=1, help="At most so many configurations.")] = 5,
+    data: Annotated[
+        Path | None, typer.Option(help="Describe the task by these arrays, x and y in an .npz file, beside its `task`.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say which configurations past sweeps would begin with, and how they would end; nothing is trained.
@@ -37,15 +41,19 @@ def recommend(
     Before the first sweep, that is the small networks that MetaHP ships with.
     """
     sweep = load_sweep(sweep_file)
+    task = (described(data) if data else {}) | dict(sweep.task)
     with noise_to(Path(os.devnull), sys.stdout):  # TensorFlow's
         past = past_for(sweep, store)
         found = recommendation_from(
-            past, sweep.space, sweep.metric, sweep.mode, max_step=sweep.budget.epochs, task=sweep.task, count=count
+            past, sweep.space, sweep.metric, sweep.mode, max_step=sweep.budget.epochs, task=task, count=count
         )
     if as_json:
         print_json(found)
     else:
         _show(found, sweep, past)
+        if data:
+            told = ", ".join(f"{name}: {value}" for name, value in task.items())
+            print(f"The data as the sweep file's `task`, for later sweeps to find: {{{told}}}")
 
 
 def past_for(sweep: Sweep, named: str | None) -> Store | Predictor:

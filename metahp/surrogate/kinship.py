@@ -11,6 +11,7 @@ from metahp.types import FloatArray, TaskValue
 
 _APART = 0.2  # mean difference of two descriptions at which one counts e times less
 _AT_LEAST = 0.2  # of the weight is spread evenly: a description is no proof
+_USUAL_NAMES = {"inputs": "input_size", "features": "input_size", "samples": "examples", "num_classes": "classes"}
 
 
 def kinship(
@@ -19,19 +20,27 @@ def kinship(
     """Weights of past tasks, shape ``(T,)``, adding up to 1; their standing where the descriptions do not compare.
 
     Words differ or not; numbers are compared on a logarithmic scale, in units of what is usual among the tasks. A name
-    that only one of two descriptions has counts half.
+    that only one of two descriptions has counts half, and one that no past description has does not count.
 
     Args:
         task: the description of the new one.
         past: those of T past ones.
         standing: shape ``(T,)``: how much each of them counts before they are compared; None for all alike.
     """
-    usual = _usual_differences([task, *past])
-    apart = np.array([_apart(task, other, usual) for other in past])
+    told = [_in_usual_names(other) for other in past]
+    names = {name for other in told for name in other}
+    own = {name: value for name, value in _in_usual_names(task).items() if name in names}
+    usual = _usual_differences([own, *told])
+    apart = np.array([_apart(own, other, usual) for other in told])
     before = np.ones(len(past)) if standing is None else standing
     weights = before * np.exp(-apart / _APART)
     found: FloatArray = _AT_LEAST * before / before.sum() + (1.0 - _AT_LEAST) * weights / weights.sum()
     return found
+
+
+def _in_usual_names(task: Mapping[str, TaskValue]) -> dict[str, TaskValue]:
+    """As `metahp.describe` calls things."""
+    return {_USUAL_NAMES.get(name, name): value for name, value in task.items()}
 
 
 def _apart(own: Mapping[str, TaskValue], other: Mapping[str, TaskValue], usual: Mapping[str, float]) -> float:

@@ -5,6 +5,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -62,6 +63,7 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory, ray_here: None) -> Path:
     told = SWEEP.replace("STORE", str(home / "sweeps")).replace("OUTPUT", str(home / "output"))
     (home / "sweep.yaml").write_text(told)
     (home / "curves.csv").write_text(CURVES)
+    np.savez(home / "train.npz", x=np.zeros((50, 8, 8, 1)), y=np.arange(50) % 5)
     assert run(load_sweep(home / "sweep.yaml")).is_complete
     _examples(home)
     _study(home)

@@ -22,6 +22,14 @@ def test_weights_are_weights(task: dict[str, TaskValue], past: list[dict[str, Ta
     assert (weights >= 0.2 / len(past) - 1e-12).all()
 
 
+def test_usual_names_are_one_and_what_nobody_else_says_does_not_count() -> None:
+    past: list[dict[str, TaskValue]] = [{"kind": "image", "inputs": 64}, {"kind": "image", "inputs": 4000}]
+    plain = kinship({"kind": "image", "inputs": 64}, past)
+    assert plain[0] > plain[1]
+    told = kinship({"kind": "image", "input_size": 64, "feature_mean": 0.3, "layers": 5}, past)
+    assert told == pytest.approx(plain)
+
+
 def test_words_numbers_and_what_is_missing() -> None:
     task: dict[str, TaskValue] = {"kind": "image", "examples": 1000}
     same, larger, much_larger, other, silent = kinship(

@@ -12,13 +12,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from metahp.errors import StoreMissingError
+from metahp.errors import RecordError, StoreMissingError
 from metahp.keras_predictor import KerasPredictor
 from metahp.prior_predictor import PriorPredictor
 from metahp.recommend import recommend
 from metahp.space import Float, SearchSpace
 from metahp.store import Store
 from metahp.types import Mode, SweepHistory
+from metahp_cluster.data_file import described
 from metahp_cluster.recommend_cli import recommend as command
 
 FOREIGN = SearchSpace({"tilt": Float(0.0, 1.0), "height": Float(0.0, 1.0), "colour": Float(0.0, 1.0)})
@@ -30,6 +31,27 @@ def test_the_first_is_far_better_than_a_random_one(learned: KerasPredictor, toy_
     rng = np.random.default_rng(0)
     random = [task.final(task.space.sample(rng)) for _ in range(200)]
     assert task.final(said.configs[0].config) > np.quantile(random, 0.8)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [({"a": [1.0]}, "call the inputs 'x'"), ({"x": [{}]}, "cannot be read"), (None, "cannot be read")],
+)
+def test_data_that_tell_nothing_are_one_sentence(arrays: dict[str, Any] | None, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    if arrays is not None:
+        np.savez(path, **{name: np.array(value) for name, value in arrays.items()})  # type: ignore[arg-type]
+    with pytest.raises(RecordError, match=said):
+        described(path)
+
+
+def test_data_describe_the_task(tmp_path: Path) -> None:
+    x, y = np.zeros((50, 8, 8, 1)), np.arange(50) % 5
+    np.savez(tmp_path / "data.npz", X=x, y=y)
+    np.save(tmp_path / "inputs.npy", x)
+    told = described(tmp_path / "data.npz")
+    assert (told["kind"], told["examples"], told["input_size"], told["classes"]) == ("image", 50, 64, 5)
+    assert described(tmp_path / "inputs.npy")["examples"] == 50
 
 
 def test_a_notebook_shows_them(learned: KerasPredictor, toy_task: Callable[..., Any]) -> None:

@@ -87,7 +87,7 @@ def test_searcher_and_scheduler_in_a_plain_script(fit: Callable[..., tune.Result
         "drawn": tune.sample_from(lambda config: config["units"] * 2),
         "data": object(),
     }
-    search = MetaSearch(store=store.path, task={"kind": "image-classification", "classes": 10}, seed=0)
+    search = MetaSearch(store=store.path, task={"kind": "image", "classes": 10}, seed=0)
     results = fit(space, num_samples=6, search_alg=search, scheduler=MetaScheduler(search))
     assert len(results) == 6
     assert not results.errors
