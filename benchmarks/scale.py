@@ -1,9 +1,10 @@
 """Question: does the ten-thousandth trial of a sweep cost the driver more than the thousandth, in time or memory?
 
-Command: ``python -m benchmarks scale --trials 10000 --out results``.
+Command: ``python -m benchmarks scale --trials 10000 --out results``; half an hour.
 
 Through the controller of a real local Ray, with the store: trials that report three scores and do nothing else, two at
-once. By tenths of the sweep: milliseconds from one new trial to the next, and the most memory that the driver has had.
+once; and the same by Ray Tune alone, which keeps every trial in memory. By tenths of the sweep: milliseconds from one
+new trial to the next, and the most memory that the driver has had.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from __future__ import annotations
 import resource
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from ray import tune
 
 from benchmarks.processes import local_ray
@@ -27,6 +31,10 @@ PARTS = 10
 SPACE = {"x": tune.uniform(0.0, 1.0), "y": tune.loguniform(1e-4, 1e-1), "z": tune.choice(["a", "b", "c"])}
 
 
+Starts = list[tuple[float, int]]
+"""Seconds and bytes, for each trial."""
+
+
 class Meter(tune.Callback):
     """Notes when each trial started, and how much memory this process has had at most (Linux).
 
@@ -35,7 +43,7 @@ class Meter(tune.Callback):
     """
 
     def __init__(self) -> None:
-        self.starts: list[tuple[float, int]] = []
+        self.starts: Starts = []
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Notes a start."""
@@ -43,10 +51,10 @@ class Meter(tune.Callback):
 
 
 def run_scale(trials: int, out: Path, *, seed: int = 0) -> str:
-    """Runs one sweep; writes ``scale.md`` and ``.csv``.
+    """Runs both sweeps, each in a process of its own; writes ``scale.md`` and ``.csv``.
 
     Args:
-        trials: of the sweep, at least 20.
+        trials: of each sweep, at least 20.
         out: directory of the results.
         seed: of the searcher.
 
@@ -58,9 +66,23 @@ def run_scale(trials: int, out: Path, *, seed: int = 0) -> str:
     """
     if trials < 2 * PARTS:
         raise ValueError(f"scale needs at least {2 * PARTS} trials, got {trials}")
+    found = {}
+    for name, seed_of in (("Ray Tune alone", None), ("MetaHP", seed)):
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:  # memory that is its own
+            found[name] = process.submit(starts_of_a_sweep, trials, seed_of).result()
+    rows = _by_parts(found)
+    out.mkdir(parents=True, exist_ok=True)
+    text = f"## {trials} trials\n\n{markdown(rows)}\n\n{line_about([about_this_run()])}"
+    (out / "scale.md").write_text(text + "\n", encoding="utf-8")
+    write_csv(out / "scale.csv", rows)
+    return text
+
+
+def starts_of_a_sweep(trials: int, seed: int | None) -> Starts:
+    """When each trial started, and the driver's memory by then; by Ray Tune alone where there is no seed."""
     meter = Meter()
     with local_ray(), tempfile.TemporaryDirectory() as folder:
-        search = MetaSearch(Path(folder) / "store", max_t=STEPS, seed=seed)
+        search = None if seed is None else MetaSearch(Path(folder) / "store", max_t=STEPS, seed=seed)
         tune.Tuner(
             train,
             param_space=SPACE,
@@ -69,18 +91,13 @@ def run_scale(trials: int, out: Path, *, seed: int = 0) -> str:
                 mode="max",
                 num_samples=trials,
                 search_alg=search,
-                scheduler=MetaScheduler(search),
+                scheduler=MetaScheduler(search) if search else None,
                 max_concurrent_trials=2,
                 reuse_actors=True,
             ),
             run_config=tune.RunConfig(storage_path=folder, callbacks=[meter], verbose=0),
         ).fit()
-    rows = _by_parts(meter.starts)
-    out.mkdir(parents=True, exist_ok=True)
-    text = f"## {trials} trials\n\n{markdown(rows)}\n\n{line_about([about_this_run()])}"
-    (out / "scale.md").write_text(text + "\n", encoding="utf-8")
-    write_csv(out / "scale.csv", rows)
-    return text
+    return meter.starts
 
 
 def train(config: dict[str, Any]) -> None:
@@ -89,12 +106,20 @@ def train(config: dict[str, Any]) -> None:
         tune.report({"score": 1.0 - (config["x"] - 0.3) ** 2 - 0.1 / step - abs(np.log10(config["y"]) + 2.0) / 10.0})
 
 
-def _by_parts(starts: list[tuple[float, int]]) -> Rows:
-    """A line for each tenth: the median of the times between two starts, the mean, and the largest memory."""
-    seconds, memory = np.array(starts).T
-    rows: Rows = [["trials", "ms to the next trial, median", "mean", "driver's memory, MB"]]
-    for part in np.array_split(np.arange(1, len(starts)), PARTS):
-        between = 1e3 * (seconds[part] - seconds[part - 1])
-        figures = (np.median(between), between.mean(), memory[part].max() / 1e6)
-        rows.append([f"{part[0]} to {part[-1]}", *(f"{figure:.0f}" for figure in figures)])
+def _by_parts(found: dict[str, Starts]) -> Rows:
+    """A line for each tenth: of each sweep the median of the times between two starts, the mean, the largest memory."""
+    rows: Rows = [["trials", *(f"{name}: {said}" for name in found for said in ("ms to the next", "mean", "MB"))]]
+    columns = [[_figures(starts, part) for part in _parts(starts)] for starts in found.values()]
+    for part, *figures in zip(_parts(next(iter(found.values()))), *columns, strict=True):
+        rows.append([f"{part[0]} to {part[-1]}", *(f"{figure:.0f}" for three in figures for figure in three)])
     return rows
+
+
+def _parts(starts: Starts) -> list[NDArray[np.int64]]:
+    return np.array_split(np.arange(1, len(starts)), PARTS)
+
+
+def _figures(starts: Starts, part: NDArray[np.int64]) -> tuple[float, float, float]:
+    seconds, memory = np.array(starts).T
+    between = 1e3 * (seconds[part] - seconds[part - 1])
+    return float(np.median(between)), float(between.mean()), float(memory[part].max() / 1e6)

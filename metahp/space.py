@@ -67,6 +67,7 @@ class Group:
 
 
 Node = Domain | Constant | Conditional | Group | Mapping[str, Any]
+_TELLING = ("name", "type", "kind", "class_name")  # keys whose value says which option it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,22 @@ class Parameter:
         name: path without branch numbers, e.g. ``"optimizer/momentum"``: what the hyperparameter means elsewhere.
         domain: what it may be; for a conditional choice, a `Categorical` of option numbers.
         branch: the column and option that must be taken for it to exist, or None.
+        options: of a conditional choice or a choice of dicts, what tells its options apart, as plain choices show
+            themselves: ``{"name": "adam"}`` is ``"'adam'"``. Empty for all others.
     """
 
     key: str
     name: str
     domain: Domain
     branch: tuple[int, int] | None = None
+    options: tuple[str, ...] = ()
+
+    def choice(self, unit: float) -> str:
+        """What the choice at a place of a categorical, ordinal or conditional column is called."""
+        value = self.domain.from_unit(unit)
+        if isinstance(self.domain, Categorical) and self.options:
+            return self.options[self.domain.index(value)]
+        return repr(value)
 
 
 @dataclass(frozen=True)
@@ -243,11 +254,49 @@ def _collect(node: Node, key: str, name: str, branch: tuple[int, int] | None, fo
             _collect(sub, _join(key, child), _join(name, child), branch, found)
     elif isinstance(node, Conditional):
         column = len(found)
-        found.append(Parameter(key, name, Categorical(tuple(range(len(node.options)))), branch))
+        numbers = Categorical(tuple(range(len(node.options))))
+        found.append(Parameter(key, name, numbers, branch, _option_names(node.options)))
         for index, option in enumerate(node.options):
             _collect(option, f"{key}[{index}]", name, (column, index), found)
-    elif not isinstance(node, Constant):
-        found.append(Parameter(key, name, node, branch))  # type: ignore[arg-type]
+    elif isinstance(node, Domain):
+        dicts = node.choices if isinstance(node, Categorical) and _has_dicts(node) else ()
+        found.append(Parameter(key, name, node, branch, _option_names(dicts)))
+
+
+def _has_dicts(domain: Categorical) -> bool:
+    return any(isinstance(choice, Mapping) for choice in domain.choices)
+
+
+def _option_names(options: Sequence[Any]) -> tuple[str, ...]:
+    """As short as tells them apart."""
+    for names in (list(map(_option_name, options)), list(map(_whole_name, options))):
+        if len(set(names)) == len(names):
+            return tuple(names)
+    return tuple(f"{name} ({number})" for number, name in enumerate(names))
+
+
+def _option_name(option: Any) -> str:
+    constants = _constants(option)
+    telling = [constants[key] for key in _TELLING if key in constants] or [*constants.values()]
+    return repr(telling[0]) if telling else _whole_name(option)
+
+
+def _whole_name(option: Any) -> str:
+    constants = ", ".join(f"{key}={value!r}" if key else repr(value) for key, value in _constants(option).items())
+    return constants or type(option).__name__.lower()
+
+
+def _constants(option: Any) -> dict[str, Any]:
+    match option:
+        case Constant(value):
+            return {"": value}
+        case Group(items):
+            return {key: sub.value for key, sub in items if isinstance(sub, Constant)}
+        case Conditional() | Float() | Int() | Categorical():
+            return {}
+        case Mapping():
+            return dict(option)
+    return {"": option}
 
 
 def _decode(node: Node, key: str, unit: Callable[[str], float], by_key: Mapping[str, Parameter]) -> Any:

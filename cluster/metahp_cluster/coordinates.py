@@ -119,9 +119,10 @@ def _marks(parameter: Parameter, *, has_absent: bool) -> list[tuple[float, str]]
     marks = np.linspace(0.0, 1.0, 5)
     if isinstance(domain, Categorical):
         marks = (np.arange(len(domain.choices)) + 0.5) / len(domain.choices)
-    told = [(float(mark), _text(domain.from_unit(float(mark)))) for mark in marks]
+    told = [(float(mark), escape(_text(parameter, float(mark))[:20])) for mark in marks]
     return [*told, (_ABSENT, "none")] if has_absent else told
 
 
-def _text(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else escape(str(value)[:20])
+def _text(parameter: Parameter, mark: float) -> str:
+    value = parameter.domain.from_unit(mark)
+    return f"{value:.3g}" if isinstance(value, float) else parameter.choice(mark).strip("'")

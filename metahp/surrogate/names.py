@@ -12,9 +12,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from metahp.domains import Categorical, Domain, Float, Int
+from metahp.domains import Categorical, Float, Int
 from metahp.features import BoolArray, Points
-from metahp.space import SearchSpace
+from metahp.space import Parameter, SearchSpace
 from metahp.types import FloatArray
 
 _SYNONYMS = {
@@ -51,21 +51,14 @@ def labels(space: SearchSpace) -> tuple[str, ...]:
 @lru_cache(maxsize=256)
 def is_choice(space: SearchSpace) -> BoolArray:
     """Which columns ``(d,)`` hold choices that no number orders."""
-    parents = {parameter.branch[0] for parameter in space.parameters if parameter.branch}
-    return np.array(
-        [
-            column in parents or (type(parameter.domain) is Categorical and not _is_numeric(parameter.domain))
-            for column, parameter in enumerate(space.parameters)
-        ],
-        dtype=bool,
-    )
+    return np.array([type(p.domain) is Categorical and not _is_numeric(p) for p in space.parameters], dtype=bool)
 
 
 def numbers(points: Points, column: int) -> FloatArray:
     """The absolute values ``(c,)`` of one column; NaN where it is inactive. Ordered words count by their place."""
-    domain = points.space.parameters[column].domain
-    units, active = points.units[:, column], points.active[:, column]
-    if isinstance(domain, Categorical) and not _is_numeric(domain):
+    parameter = points.space.parameters[column]
+    domain, units, active = parameter.domain, points.units[:, column], points.active[:, column]
+    if not _is_numeric(parameter):
         return np.where(active, units, math.nan)
     return np.array(
         [float(domain.from_unit(unit)) if exists else math.nan for unit, exists in zip(units, active, strict=True)]
@@ -74,11 +67,11 @@ def numbers(points: Points, column: int) -> FloatArray:
 
 def choices(points: Points, column: int) -> list[str | None]:
     """The choices of one column by name, None where it is inactive or not a choice."""
-    domain = points.space.parameters[column].domain
-    if not isinstance(domain, Categorical):
+    parameter = points.space.parameters[column]
+    if not isinstance(parameter.domain, Categorical):
         return [None] * len(points)
     return [
-        repr(domain.from_unit(unit)) if active else None
+        parameter.choice(unit) if active else None
         for unit, active in zip(points.units[:, column], points.active[:, column], strict=True)
     ]
 
@@ -95,7 +88,7 @@ def translate(points: Points, space: SearchSpace) -> Points:
     for source, label in enumerate(labels(points.space)):
         for column, other in enumerate(labels(space)):
             if label == other:
-                found = _units_of(points, source, space.parameters[column].domain)
+                found = _units_of(points, source, space.parameters[column])
                 units[:, column] = np.where(np.isnan(found), units[:, column], found)
     return Points(space, np.nan_to_num(units, nan=0.5), ~np.isnan(units))
 
@@ -106,13 +99,16 @@ def overlap(space: SearchSpace, other: SearchSpace) -> float:
     return len(wanted & set(labels(other))) / max(len(wanted), 1)
 
 
-def _units_of(points: Points, column: int, domain: Domain) -> FloatArray:
-    source = points.space.parameters[column].domain
+def _units_of(points: Points, column: int, wanted: Parameter) -> FloatArray:
+    source, domain = points.space.parameters[column], wanted.domain
     if isinstance(domain, Float | Int):
-        if isinstance(source, Categorical) and not _is_numeric(source):
+        if not _is_numeric(source):
             return np.full(len(points), math.nan)
         return np.array([_stretched(domain, number) for number in numbers(points, column)])
-    values = [source.from_unit(unit) for unit in points.units[:, column]]
+    if wanted.options or source.options:
+        places = {wanted.choice(unit): unit for unit in (np.arange(len(domain.choices)) + 0.5) / len(domain.choices)}
+        return np.array([places.get(choice or "", math.nan) for choice in choices(points, column)])
+    values = [source.domain.from_unit(unit) for unit in points.units[:, column]]
     return np.array(
         [
             domain.to_unit(value) if active and domain.contains(value) else math.nan
@@ -139,5 +135,9 @@ def _short(name: str) -> str:
     return _ALIASES.get(last, last)
 
 
-def _is_numeric(domain: Categorical) -> bool:
-    return all(isinstance(choice, int | float) and not isinstance(choice, bool) for choice in domain.choices)
+def _is_numeric(parameter: Parameter) -> bool:
+    """Whether all its values are numbers; the numbers of options are none."""
+    if not isinstance(parameter.domain, Categorical):
+        return True
+    choices = parameter.domain.choices
+    return not parameter.options and all(isinstance(c, int | float) and not isinstance(c, bool) for c in choices)

@@ -47,7 +47,7 @@ def test_the_scale_of_a_real_ray(tmp_path: Path) -> None:
     run_scale(20, tmp_path)
     _, *rows = csv.reader((tmp_path / "scale.csv").open())
     assert len(rows) == 10
-    assert all(float(median) >= 0 and float(memory) > 50 for _, median, _, memory in rows)
+    assert all(float(median) >= 0 and float(memory) > 50 for row in rows for median, _, memory in (row[1:4], row[4:]))
 
 
 def test_the_store_s_speed(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from metahp.features import FLOOR, Scale, believable, encode, full_step, observe, plausible, scale_of, thin
-from metahp.space import Categorical, Float, Int, Ordinal, SearchSpace
+from metahp.space import Categorical, Conditional, Float, Int, Ordinal, SearchSpace
 from metahp.surrogate.names import is_choice, labels, overlap, translate
 from metahp.surrogate.vocabulary import Vocabulary
 from metahp.types import LearningCurve, Mode, Sweep, Trial
@@ -118,6 +118,24 @@ def test_translation_goes_by_value_and_keeps_distances_beyond_the_range() -> Non
     column = labels(OTHER).index("learning_rate")
     assert there.units[:, column] == pytest.approx([0.0, -1 / 3])
     assert there.active.sum(axis=1).tolist() == [1, 1]
+
+
+def test_an_optimizer_is_the_same_with_and_without_hyperparameters_of_its_own() -> None:
+    words = SearchSpace({"optimizer": Categorical(("sgd", "adam", "rmsprop"))})
+    branches = SearchSpace({"opt": Conditional(({"name": "adam"}, {"name": "sgd", "momentum": Float(0.0, 0.9)}))})
+    dicts = SearchSpace({"optimizer": Categorical(({"type": "sgd"}, {"type": "adam"}))})
+    known = Vocabulary().grown([encode(words, [{"optimizer": name} for name in ("sgd", "adam", "rmsprop")])])
+    adam = {
+        words: {"optimizer": "adam"},
+        branches: {"opt": {"name": "adam"}},
+        dicts: {"optimizer": {"type": "adam"}},
+    }
+    assert {int(known.inputs(encode(space, [config])).choices[0, 0]) for space, config in adam.items()} == {2}
+    for here, config in adam.items():
+        for there, same in adam.items():
+            assert translate(encode(here, [config]), there).configs() == [same]
+    lost = translate(encode(words, [{"optimizer": "rmsprop"}]), branches)
+    assert not lost.active.any()
 
 
 def test_the_vocabulary_grows_and_keeps_its_rows() -> None:

@@ -175,3 +175,21 @@ def test_notebooks_show_every_hyperparameter() -> None:
     assert shown.count("<tr>") == 3
     assert "rate" in shown
     assert "&lt;b&gt;" in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        (({"name": "adam"}, {"name": "sgd", "momentum": Float(0.0, 0.9)}, "none"), ("'adam'", "'sgd'", "'none'")),
+        ((None, Float(0.0, 0.9), {"a": Int(1, 3)}), ("None", "float", "group")),
+        (
+            ({"name": "sgd", "beta": 0}, {"name": "sgd", "beta": 1, "m": Int(1, 3)}),
+            ("beta=0, name='sgd'", "beta=1, name='sgd'"),
+        ),
+        ((Float(0.0, 0.9), Float(1.0, 2.0)), ("float (0)", "float (1)")),
+    ],
+)
+def test_options_are_called_by_what_tells_them_apart(options: tuple[object, ...], names: tuple[str, ...]) -> None:
+    space = SearchSpace({"choice": Conditional(options)})
+    assert space.parameters[0].options == names
+    assert space.parameters[0].choice(0.0) == space.parameters[0].options[0]
