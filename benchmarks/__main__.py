@@ -12,6 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import typer
 
+from benchmarks.ablations import run_ablations
 from benchmarks.calibration import run_calibration
 from benchmarks.certify import run_certify
 from benchmarks.forecasts import run_forecasts
@@ -86,6 +87,21 @@ def second_sweep(
     """Does the second sweep on a related task start ahead of a first one?"""
     try:
         typer.echo(run_second_sweep(tasks, seeds, out, pairs=pairs, trainings=trainings, jobs=jobs))
+    except (ValueError, TaskDataMissingError) as problem:
+        raise typer.BadParameter(str(problem)) from problem
+
+
+@app.command()
+def ablations(
+    tasks: Annotated[str, typer.Option(help="A family or single tasks, separated by commas.")] = "lcbench",
+    seeds: Annotated[int, typer.Option(min=1, help="Repetitions of every task and variant.")] = 1,
+    trainings: Annotated[float, typer.Option(min=0.5, help="Budget of a sweep in full trainings.")] = 4.0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    out: Out = Path("results"),
+) -> None:
+    """What does each part of MetaHP contribute?"""
+    try:
+        typer.echo(run_ablations(tasks, seeds, out, jobs=jobs, trainings=trainings))
     except (ValueError, TaskDataMissingError) as problem:
         raise typer.BadParameter(str(problem)) from problem
 

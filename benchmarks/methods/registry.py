@@ -118,6 +118,16 @@ def _meta(setting: Setting) -> tuple[Searcher, TrialScheduler]:
     return search, MetaScheduler(search)
 
 
+def _undescribed(setting: Setting) -> tuple[Searcher, TrialScheduler]:
+    search = MetaSearch(setting.past.store, max_t=setting.task.max_step, seed=setting.seed)
+    return search, MetaScheduler(search)
+
+
+def _meta_schedule(setting: Setting) -> TrialScheduler:
+    task = setting.task
+    return MetaScheduler(max_t=task.max_step, store=setting.past.store, task=dict(task.meta), seed=setting.seed)
+
+
 def _audited(share: float) -> Build:
     def build(setting: Setting) -> tuple[Searcher, TrialScheduler]:
         store, task, pruning = setting.past.store, setting.task, Pruning(audit=share)
@@ -183,6 +193,8 @@ METHODS: dict[str, Method] = {
     "meta+asha": Method(
         _with(_meta_search, _asha3), "MetaSearch, ASHA with rungs 1, 3, 9, 27", learns=True, trains=True
     ),
+    "random+meta": Method(_with(_random, _meta_schedule), "random search, MetaScheduler", learns=True, trains=True),
+    "meta-undescribed": Method(_undescribed, "meta, told nothing of the task", learns=True, trains=True),
     "meta-audit-0": Method(_audited(0.0), "meta, and all that is to be stopped is stopped", learns=True, trains=True),
     "meta-audit-20": Method(_audited(0.2), "meta, and 20 % of what is to be stopped runs on", learns=True, trains=True),
 }
