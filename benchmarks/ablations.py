@@ -4,7 +4,8 @@ Command: ``python -m benchmarks ablations --tasks lcbench --seeds 1 --out result
 
 The main experiment with one part left out or replaced at a time: pruning, proposals, descriptions of tasks, the audit,
 the history, what ships. Freeze-thaw is compared with what it is added to, where no trial is suggested before there is
-room for it: else none waits, and none is worth pausing for.
+room for it: else none waits, and none is worth pausing for. On LCBench also a history in another space, see
+`benchmarks.overlap`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.cells import read_outcomes
+from benchmarks.overlap import run_overlap
 from benchmarks.provenance import line_about
 from benchmarks.replay import run_replay
 from benchmarks.report import Rows, markdown, with_error, with_interval, write_csv
@@ -30,7 +32,12 @@ PARTS = {
     "meta-at-once": "suggested only where there is room",
     "meta-at-once+pause": "that, with freeze-thaw",
 }
-PASTS = {"starter": "no store, what ships", "none": "no store, the prior alone"}
+PASTS = {
+    "other-family": "another family's history",
+    "starter": "no history, what ships",
+    "none": "no history, the prior alone",
+}
+OVERLAP = "meta-overlap"
 
 
 def run_ablations(tasks: str, seeds: int, out: Path, *, jobs: int = 1, trainings: float = 4.0) -> str:
@@ -53,9 +60,12 @@ def run_ablations(tasks: str, seeds: int, out: Path, *, jobs: int = 1, trainings
     chosen = {task.family for task in load_tasks(tasks)}
     if len(chosen) != 1:
         raise ValueError(f"ablations are of one family at a time, got {', '.join(sorted(chosen)) or 'none'}")
-    cells = out / "ablations" / chosen.pop()
+    family = chosen.pop()
+    cells = out / "ablations" / family
     for history, methods in {"other-tasks": [*PARTS], **{past: ["meta"] for past in PASTS}}.items():
         run_replay(tasks, methods, history, seeds, cells, jobs=jobs, trainings=trainings)
+    if family == "lcbench":
+        run_overlap(tasks, seeds, cells)
     study = next(study for study in studies(list(read_outcomes(cells))) if study.tasks)
     rows = ablation_table(study)
     facts = line_about(own.facts for label in study.labels for own in study.of(label))
@@ -69,12 +79,13 @@ def run_ablations(tasks: str, seeds: int, out: Path, *, jobs: int = 1, trainings
 def ablation_table(study: Study) -> Rows:
     """A line for each variant, in the order of the parts."""
     named = {f"{method} (other-tasks)": words for method, words in PARTS.items()}
+    named |= {f"{OVERLAP} (other-tasks)": "spaces that only overlap"}
     named |= {"meta" if past == "none" else f"meta ({past})": words for past, words in PASTS.items()}
     budgets = [budget for budget in BUDGETS if budget <= study.trainings]
     rows: Rows = [
         ["variant", *(f"regret @{budget:g}" for budget in budgets), "difference at the end", "stopped falsely"]
     ]
-    for label, words in named.items():
+    for label, words in ((label, words) for label, words in named.items() if label in study.labels):
         whole = AT_ONCE if "pause" in label else WHOLE
         gap = study.regrets(label, budgets[-1]) - study.regrets(whole, budgets[-1])
         outcomes = study.of(label)

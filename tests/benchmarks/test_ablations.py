@@ -10,6 +10,7 @@ from benchmarks.__main__ import app
 from benchmarks.ablations import PARTS, PASTS, run_ablations
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")  # Ray's ASHA with infinite scores
 def test_every_part_has_its_line(tmp_path: Path) -> None:
     words = ["ablations", "--tasks", "synthetic-plain/0", "--trainings", "0.5", "--jobs", "1", "--out", str(tmp_path)]
     answer = CliRunner().invoke(app, words)
