@@ -20,7 +20,6 @@ from metahp.candidates import (
     random_configs,
     untried,
 )
-from metahp.costs import relative_seconds
 from metahp.features import believable, full_step, passed
 from metahp.predictor import Experience, Experienced, Posterior, Predictor
 from metahp.prior_predictor import PriorPredictor
@@ -46,7 +45,6 @@ _DRAWS = 8  # to find one that was not tried before, in a small space
 _STALE_SHARE = 0.25  # reports per trial that a posterior may lack
 _BELOW = 4.0  # of trials with predicted chances below p, about p / 4 would have won; see docs/model_card.md
 _SEVERAL = 4
-_COST_COUNTS = 0.5  # gains per root of seconds; per second is hardly faster, and worse by epochs: docs/model_card.md
 _SHIPPED_ALONE = 2  # every second trial; every third was not enough where what ships misleads, see docs/model_card.md
 
 
@@ -168,9 +166,8 @@ class Policy:
     def _most_promising(
         self, predictor: Predictor, sweep: Sweep, trials: Sequence[Trial], candidates: Sequence[Config]
     ) -> Proposal:
-        """Largest expected improvement for its cost, taking it that running trials will do as predicted."""
+        """Largest expected improvement, taking it that running trials will do as predicted."""
         step = max(round(self.horizon * full_step(sweep, trials)), 1)
-        seconds = relative_seconds(sweep.space, trials, candidates)
         trials = self._foreseen(sweep, trials, step)
         score = best_score(trials, sweep)
         if not math.isfinite(score):
@@ -178,11 +175,10 @@ class Policy:
         posterior = predictor.condition(sweep, trials)
         queries = [Trial(f"candidate {place}", config) for place, config in enumerate(candidates)]
         prediction = posterior.predict(queries, [step] * len(queries))
-        gains = expected_improvement(prediction, score, sweep.mode) / seconds**_COST_COUNTS
+        gains = expected_improvement(prediction, score, sweep.mode)
         best = int(np.argmax(gains))
         forecast = Forecast(step, float(prediction.mean[best]), float(prediction.std[best]))
         reason = f"of {len(candidates)} candidates the one to improve most on {score:.4g} by step {step}"
-        reason += f" for its cost ({seconds[best]:.2g} of the usual)" if np.ptp(seconds) else ""
         reason += "" if predictor is self.predictor else ", by this sweep alone"
         return _started(candidates[best], reason, forecast, float(gains[best]))
 

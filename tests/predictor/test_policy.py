@@ -12,7 +12,7 @@ from metahp.policy import Policy, is_checkpoint
 from metahp.prior_predictor import PriorPredictor
 from metahp.shipped import shipped_predictor
 from metahp.space import Categorical, Float, Int, SearchSpace
-from metahp.types import Action, LearningCurve, Measurement, Mode, Sweep, Trial, TrialStatus
+from metahp.types import Action, LearningCurve, Mode, Sweep, Trial, TrialStatus
 
 LINE = SearchSpace({"x": Float(0.0, 1.0)})
 WIDE = SearchSpace({f"x{n:02d}": Float(0.0, 1.0) for n in range(40)})
@@ -62,24 +62,6 @@ def test_the_sweeps_own_results_are_used(toy_task: Any) -> None:
         ours += [task.final(t.config) for t in trials[12:]]
         random += [task.final(task.space.sample(rng(n))) for n in range(100)]
     assert np.mean(ours) > np.mean(random) + 0.5 * np.std(random)
-
-
-@pytest.mark.parametrize(("base", "low", "high"), [(0.01, 0.7, 1.0), (1.0, 0.2, 0.7), (100.0, 0.0, 0.3)])
-def test_of_equals_the_cheaper_is_tried(base: float, low: float, high: float) -> None:
-    """The score depends on the rate alone; the time on the width, one way or the other, or on nothing."""
-    space = SearchSpace({"rate": Float(0.0, 1.0), "width": Float(0.0, 1.0)})
-    sweep, policy, widths = Sweep("s", space, "score", Mode.MAX, 8), Policy(PriorPredictor(), blind_exploration=0.0), []
-    for seed in range(8):
-        generator, trials = rng(seed), []
-        for number in range(8):
-            config = space.sample(generator)
-            seconds, score = base ** config["width"], 1.0 - abs(config["rate"] - 0.5)
-            curve = LearningCurve(tuple(Measurement(s, score * (1 - 0.5**s), s * seconds) for s in range(1, 9)))
-            trials.append(Trial(f"t{number}", config, curve, TrialStatus.COMPLETED))
-        proposal = policy.suggest(sweep, trials, generator)
-        widths.append(proposal.config["width"])
-        assert ("for its cost" in proposal.decision.reason) == (base != 1.0)
-    assert low <= np.mean(widths) <= high
 
 
 def test_what_ships_has_no_say_in_every_second_trial(trial_of: Make) -> None:
