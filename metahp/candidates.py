@@ -18,7 +18,7 @@ RANDOM = 200
 NEIGHBOURS = 16
 _LEADERS = 5
 _FROM_THE_PAST = 60
-_STEP = 0.1  # of a range: how far neighbours lie
+STEP = 0.1  # of a range: how far neighbours lie
 _PORTFOLIO_FRACTIONS = (0.125, 0.25)  # of a full training: where pruned histories still know something
 
 
@@ -38,14 +38,23 @@ def random_configs(space: SearchSpace, count: int, rng: np.random.Generator) -> 
     return [space.decode(unit) for unit in rng.random((count, space.dimension))]
 
 
-def neighbours(space: SearchSpace, leaders: Sequence[Config], rng: np.random.Generator) -> list[Config]:
-    """Configurations near each leader: about half of the columns moved, choices drawn anew now and then."""
+def neighbours(
+    space: SearchSpace, leaders: Sequence[Config], rng: np.random.Generator, step: float = STEP
+) -> list[Config]:
+    """Configurations near each leader: about half of the columns moved, choices drawn anew now and then.
+
+    Args:
+        space: of the sweep.
+        leaders: to look around.
+        rng: draws them.
+        step: standard deviation of what a column is moved by, as a share of its range.
+    """
     choice = np.array([isinstance(parameter.domain, Categorical) for parameter in space.parameters], bool)
     found: list[Config] = []
     for unit in encode(space, leaders).units:
         shape = (NEIGHBOURS, space.dimension)
         moved = rng.random(shape) < 0.5
-        place = unit + moved * rng.normal(0.0, _STEP, shape)
+        place = unit + moved * rng.normal(0.0, step, shape)
         redrawn = choice & (rng.random(shape) < 1.0 / max(space.dimension, 2))
         place = np.where(choice, np.where(redrawn, rng.random(shape), unit), place)
         found += [space.decode(np.clip(each, 0.0, 1.0)) for each in place]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from metahp.candidates import expected_improvement, proposals
 from metahp.keras_predictor import KerasPredictor
 from metahp.policy import Policy, is_checkpoint
 from metahp.prior_predictor import PriorPredictor
@@ -62,6 +63,25 @@ def test_the_sweeps_own_results_are_used(toy_task: Any) -> None:
         ours += [task.final(t.config) for t in trials[12:]]
         random += [task.final(task.space.sample(rng(n))) for n in range(100)]
     assert np.mean(ours) > np.mean(random) + 0.5 * np.std(random)
+
+
+def test_the_most_promising_are_looked_at_closely(trial_of: Make) -> None:
+    """What is proposed promises more than the best of the candidates that were drawn."""
+    space = SearchSpace({name: Float(0.0, 1.0) for name in "abcdefg"})
+    sweep, policy, gains, drawn = Sweep("s", space, "score", Mode.MAX, 2), Policy(PriorPredictor()), [], []
+    for seed in range(8):
+        configs = [space.sample(rng(100 * seed + number)) for number in range(12)]
+        scores = [-sum((value - 0.3) ** 2 for value in config.values()) for config in configs]
+        trials = [
+            trial_of(f"t{n}", config, [score, score], status="completed")
+            for n, (config, score) in enumerate(zip(configs, scores, strict=True))
+        ]
+        candidates = proposals(space, trials, Mode.MAX, None, rng(seed))
+        queries = [Trial(f"q{place}", config) for place, config in enumerate(candidates)]
+        prediction = policy.predictor.condition(sweep, trials).predict(queries, [1] * len(queries))
+        drawn.append(expected_improvement(prediction, max(scores), Mode.MAX).max())
+        gains.append(policy.suggest(sweep, trials, rng(seed)).decision.acquisition or np.nan)
+    assert np.nanmean(gains) > 1.1 * np.nanmean(np.where(np.isnan(gains), np.nan, drawn))
 
 
 def test_what_ships_has_no_say_in_every_second_trial(trial_of: Make) -> None:
