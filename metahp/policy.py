@@ -49,6 +49,7 @@ _SEVERAL = 4
 _REFINEMENTS = (0.2, 0.1, 0.05)  # of a range: how far around the most promising is looked
 _REFINED = 5
 _SHIPPED_ALONE = 2  # every second trial; every third was not enough where what ships misleads, see docs/model_card.md
+_SHIPPED_STARTS = 6  # trials; ten are too many, see there
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,8 @@ class Policy:
         blind_starts: how many first trials are random where there is no history.
         exploration: least share of the trials in which the past has no say, so that no region is given up for good. It
             begins with a half, where only shipped sweeps are known, and is a third after one own sweep, a quarter after
-            two: what ships misleads where familiar names hide unfamiliar responses.
+            two: what ships misleads where familiar names hide unfamiliar responses. After six trials the sweep itself
+            knows more than what ships, which then has no say in any.
         blind_exploration: share of the trials in which the past has no say that are drawn at random.
     """
 
@@ -131,6 +133,8 @@ class Policy:
 
     def _has_no_say(self, past: Experience, count: int) -> bool:
         """Whether the next trial is chosen as if there were no past, after ``count`` trials; they lie evenly."""
+        if not past.first_hand and count >= _SHIPPED_STARTS:
+            return True
         share = max(1.0 / (_SHIPPED_ALONE + past.first_hand), self.exploration)
         return int((count + 1) * share) > int(count * share)
 

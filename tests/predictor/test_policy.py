@@ -92,9 +92,9 @@ def test_what_ships_has_no_say_in_every_second_trial(trial_of: Make) -> None:
         proposal = policy.suggest(sweep, trials, rng(number))
         told.append(proposal.decision.reason)
         trials.append(trial_of(f"t{number}", proposal.config, [0.1 * number], status="stopped"))
-    assert all("past sweeps" in reason for reason in told[::2])
+    assert all("past sweeps" in reason for reason in told[:6:2])
     assert all("at random" in reason for reason in told[1:4:2])
-    assert all("by this sweep alone" in reason for reason in told[5::2])
+    assert all("by this sweep alone" in reason for reason in told[5:])
 
 
 def test_own_sweeps_have_their_say_more_often(learned: KerasPredictor, toy_task: Any, trial_of: Make) -> None:
