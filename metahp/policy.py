@@ -50,6 +50,7 @@ _REFINEMENTS = (0.2, 0.1, 0.05)  # of a range: how far around the most promising
 _REFINED = 5
 _SHIPPED_ALONE = 2  # every second trial; every third was not enough where what ships misleads, see docs/model_card.md
 _SHIPPED_STARTS = 6  # trials; ten are too many, see there
+_ALONE = PriorPredictor()
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,7 @@ class Policy:
         exploration: least share of the trials in which the past has no say, so that no region is given up for good. It
             begins with a half, where only shipped sweeps are known, and is a third after one own sweep, a quarter after
             two: what ships misleads where familiar names hide unfamiliar responses. After six trials the sweep itself
-            knows more than what ships, which then has no say in any.
+            knows more than what ships, which then has no say in any, nor in what is stopped.
         blind_exploration: share of the trials in which the past has no say that are drawn at random.
     """
 
@@ -94,7 +95,7 @@ class Policy:
         """
         past, predictor = self._experience(sweep), self.predictor
         if past is not None and self._has_no_say(past, len(trials)):
-            past, predictor = None, PriorPredictor()
+            past, predictor = None, _ALONE
         trials = [_crash_reported(trial) for trial in believable(sweep, trials)]
         candidates = proposals(sweep.space, trials, sweep.mode, past, rng)
         if not candidates:
@@ -133,7 +134,7 @@ class Policy:
 
     def _has_no_say(self, past: Experience, count: int) -> bool:
         """Whether the next trial is chosen as if there were no past, after ``count`` trials; they lie evenly."""
-        if not past.first_hand and count >= _SHIPPED_STARTS:
+        if _is_outgrown(past, count):
             return True
         share = max(1.0 / (_SHIPPED_ALONE + past.first_hand), self.exploration)
         return int((count + 1) * share) > int(count * share)
@@ -209,7 +210,9 @@ class Policy:
         return [reached.get(trial.trial_id, trial) for trial in trials]
 
     def _posterior(self, sweep: Sweep, trials: Sequence[Trial]) -> Posterior:
-        return self._memory.posterior(self.predictor, sweep, trials)
+        past = self._experience(sweep)
+        outgrown = past is not None and _is_outgrown(past, len(trials))
+        return self._memory.posterior(_ALONE if outgrown else self.predictor, sweep, trials)
 
     def _experience(self, sweep: Sweep) -> Experience | None:
         return self.predictor.experience(sweep) if isinstance(self.predictor, Experienced) else None
@@ -248,7 +251,7 @@ class _Memory:
 
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
-        self._sweep: Sweep | None = None
+        self._of: tuple[Predictor, Sweep] | None = None
         self._posterior: Posterior | None = None
 
     def posterior(self, predictor: Predictor, sweep: Sweep, trials: Sequence[Trial]) -> Posterior:
@@ -256,10 +259,15 @@ class _Memory:
         reached = {trial.trial_id: len(trial.curve) for trial in trials if len(trial.curve)}
         missing = sum(reached.values()) - sum(self._known.values())
         outdated = not 0 <= missing <= _STALE_SHARE * len(reached) or not self._known.keys() <= reached.keys()
-        if self._posterior is None or self._sweep != sweep or outdated:
+        if self._posterior is None or self._of != (predictor, sweep) or outdated:
             self._posterior = predictor.condition(sweep, trials)
-            self._sweep, self._known = sweep, reached
+            self._of, self._known = (predictor, sweep), reached
         return self._posterior
+
+
+def _is_outgrown(past: Experience, count: int) -> bool:
+    """Whether a sweep of ``count`` trials knows more than its past, which is what ships alone."""
+    return not past.first_hand and count >= _SHIPPED_STARTS
 
 
 def _started(
