@@ -20,9 +20,9 @@ family                  @0.5                    @1                      @4
 ======================  ======================  ======================  ======================
 
 So ahead at the ends, though established for one of the three only. An empty store begins with what ships, which knows
-LCBench's hyperparameters under other names and is misleading in ``synthetic-plain``, where a learning rate is a name for
-anything; it has a say in three trials. When it had one in all, the empty stores ended at .14 and .51 on these two, in
-place of .08 and .32.
+LCBench's hyperparameters under other names and is misleading in ``synthetic-plain``, where a learning rate is a name
+for anything; it has a say in three trials. When it had one in all, the empty stores ended at .14 and .51 on these two,
+in place of .08 and .32.
 """
 
 from __future__ import annotations
