@@ -158,14 +158,17 @@ def forecasts(
 
 @app.command()
 def certify(
-    tasks: Annotated[str, typer.Option(help="Families or single tasks, separated by commas.")] = "lcbench,taskset",
-    seeds: Annotated[int, typer.Option(min=1, help="Sweeps of each task.")] = 2,
+    tasks: Annotated[
+        str, typer.Option(help="Families or single tasks, separated by commas.")
+    ] = "lcbench,taskset,keras,synthetic",
+    seeds: Annotated[int, typer.Option(min=1, help="Sweeps of each task.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
     out: Out = Path("results"),
+    ship: Annotated[bool, typer.Option("--ship", help="Put the losses into metahp/shipped as evidence.")] = False,
 ) -> None:
     """Does a certified threshold keep its word, and what does it cost?"""
     try:
-        typer.echo(run_certify(tasks, seeds, out, jobs=jobs))
+        typer.echo(run_certify(tasks, seeds, out, jobs=jobs, ship=ship))
     except (ValueError, TaskDataMissingError) as problem:
         raise typer.BadParameter(str(problem)) from problem
 

@@ -2,9 +2,10 @@
 
 Command: ``python -m benchmarks ablations --tasks lcbench --seeds 1 --out results``; about 15 minutes on two cores.
 
-The main experiment with one part left out or replaced at a time: pruning, proposals, descriptions of tasks, the audit,
-the history, what ships. Freeze-thaw is compared with what it is added to, where no trial is suggested before there is
-room for it: else none waits, and none is worth pausing for. On LCBench also a history in another space, see
+The main experiment with one part left out or replaced at a time: pruning, proposals, descriptions of tasks, the
+audit, the history, what ships. One line is no variant but a bound: proposals as they are, stopping that knows the
+rest of the curve. Freeze-thaw is compared with what it is added to, where no trial is suggested before there is room
+for it: else none waits, and none is worth pausing for. On LCBench also a history in another space, see
 `benchmarks.overlap`.
 """
 
@@ -26,6 +27,7 @@ PARTS = {
     "meta": "MetaHP with the store",
     "meta-search": "nothing is stopped",
     "meta+asha": "ASHA stops",
+    "meta+foresight": "stopped by what is to come: a bound",
     "random+meta": "proposals at random",
     "meta-undescribed": "tasks without descriptions",
     "meta-audit-0": "no audit",

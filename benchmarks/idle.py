@@ -100,7 +100,7 @@ def _metahp(load: Load, folder: Path) -> None:
         metric=METRIC,
         mode=Mode.MAX,
         budget=Budget(trials=load.trials, epochs=1),
-        resources=Resources(cpu=1.0 / load.at_once, at_once=load.at_once),
+        resources=Resources(cpu=1.0 / load.at_once, gpu=0.0, at_once=load.at_once),
         store=str(folder / "store"),
         output=folder,
     )

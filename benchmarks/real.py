@@ -124,7 +124,7 @@ def _earlier_store(run: Run, folder: Path) -> Store:
     known = directory.exists()
     store = new_store(directory, shipped=untold(task))
     if not known:
-        search = MetaSearch(store, dict(task.meta), max_t=task.max_step, seed=run.seed)
+        search = MetaSearch(store, dict(task.meta), max_t=task.max_step, seed=run.seed, learn=False)
         sweep(task, search, MetaScheduler(search), run.seconds)
     return store
 

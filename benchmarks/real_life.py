@@ -113,7 +113,7 @@ def _built(method: str, task: Task, directory: Path, seed: int) -> tuple[Searche
     if method != "meta":
         return method_named(method).build(Setting(task, Past((), directory), seed))
     store = new_store(directory, shipped=False)
-    search = MetaSearch(store, dict(task.meta), max_t=task.max_step, seed=seed)
+    search = MetaSearch(store, dict(task.meta), max_t=task.max_step, seed=seed, learn=False)
     return search, MetaScheduler(search)
 
 

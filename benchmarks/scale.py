@@ -2,16 +2,19 @@
 
 Command: ``python -m benchmarks scale --trials 10000 --out results``; half an hour.
 
-Through the controller of a real local Ray, with the store: trials that report three scores and do nothing else, two at
-once; and the same by Ray Tune alone, which keeps every trial in memory. By tenths of the sweep: milliseconds from one
-new trial to the next, and the most memory that the driver has had.
+Through the controller of a real local Ray: trials that report three scores and do nothing else, two at once, by
+``metahp run``; and by Ray Tune alone with the same settings of Tune, which keeps every trial in memory. By tenths of
+the sweep: milliseconds from one new trial to the next, and the most memory that the driver has had then.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import resource
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,30 +27,28 @@ from ray import tune
 from benchmarks.processes import local_ray
 from benchmarks.provenance import about_this_run, line_about
 from benchmarks.report import Rows, markdown, write_csv
-from metahp_searchers import MetaScheduler, MetaSearch
+from metahp.space import Categorical, Float, SearchSpace
+from metahp.types import Mode
+from metahp_cluster import Budget, Resources, Sweep, environment, run
+from metahp_searchers.ray_space import to_tune
 
 STEPS = 3
 PARTS = 10
-SPACE = {"x": tune.uniform(0.0, 1.0), "y": tune.loguniform(1e-4, 1e-1), "z": tune.choice(["a", "b", "c"])}
-
+SPACE = SearchSpace({"x": Float(0.0, 1.0), "y": Float(1e-4, 1e-1, log=True), "z": Categorical(("a", "b", "c"))})
 
 Starts = list[tuple[float, int]]
 """Seconds and bytes, for each trial."""
 
+_starts: Starts = []  # of the one sweep of this process
+
 
 class Meter(tune.Callback):
-    """Notes when each trial started, and how much memory this process has had at most (Linux).
-
-    Attributes:
-        starts: ``(seconds, bytes)`` of each.
-    """
-
-    def __init__(self) -> None:
-        self.starts: Starts = []
+    """Notes when each trial started, and how much memory this process had then (Linux)."""
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Notes a start."""
-        self.starts.append((time.perf_counter(), 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        _starts.append((time.perf_counter(), pages * resource.getpagesize()))
 
 
 def run_scale(trials: int, out: Path, *, seed: int = 0) -> str:
@@ -67,9 +68,9 @@ def run_scale(trials: int, out: Path, *, seed: int = 0) -> str:
     if trials < 2 * PARTS:
         raise ValueError(f"scale needs at least {2 * PARTS} trials, got {trials}")
     found = {}
-    for name, seed_of in (("Ray Tune alone", None), ("MetaHP", seed)):
+    for name, sweep in (("Ray Tune alone", _tune), ("metahp run", _metahp)):
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:  # memory that is its own
-            found[name] = process.submit(starts_of_a_sweep, trials, seed_of).result()
+            found[name] = process.submit(starts_of_a_sweep, sweep, trials, seed).result()
     rows = _by_parts(found)
     out.mkdir(parents=True, exist_ok=True)
     text = f"## {trials} trials\n\n{markdown(rows)}\n\n{line_about([about_this_run()])}"
@@ -78,26 +79,41 @@ def run_scale(trials: int, out: Path, *, seed: int = 0) -> str:
     return text
 
 
-def starts_of_a_sweep(trials: int, seed: int | None) -> Starts:
-    """When each trial started, and the driver's memory by then; by Ray Tune alone where there is no seed."""
-    meter = Meter()
+def starts_of_a_sweep(sweep: Callable[[int, int, Path], None], trials: int, seed: int) -> Starts:
+    """When each trial of a sweep started, and the driver's memory by then."""
+    os.environ.update({name: value for name, value in environment.DEFAULTS.items() if name.startswith("TUNE_")})
+    os.environ["RAY_TUNE_CALLBACKS"] = f"{__name__}.{Meter.__name__}"  # Tune adds it to those of the sweep
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)  # it misses the files of each trial, which nobody asks for
     with local_ray(), tempfile.TemporaryDirectory() as folder:
-        search = None if seed is None else MetaSearch(Path(folder) / "store", max_t=STEPS, seed=seed)
-        tune.Tuner(
-            train,
-            param_space=SPACE,
-            tune_config=tune.TuneConfig(
-                metric="score",
-                mode="max",
-                num_samples=trials,
-                search_alg=search,
-                scheduler=MetaScheduler(search) if search else None,
-                max_concurrent_trials=2,
-                reuse_actors=True,
-            ),
-            run_config=tune.RunConfig(storage_path=folder, callbacks=[meter], verbose=0),
-        ).fit()
-    return meter.starts
+        sweep(trials, seed, Path(folder))
+    return _starts
+
+
+def _tune(trials: int, seed: int, folder: Path) -> None:
+    tune.Tuner(
+        train,
+        param_space=to_tune(SPACE),
+        tune_config=tune.TuneConfig(
+            metric="score", mode="max", num_samples=trials, max_concurrent_trials=2, reuse_actors=True
+        ),
+        run_config=tune.RunConfig(storage_path=str(folder), verbose=0),
+    ).fit()
+
+
+def _metahp(trials: int, seed: int, folder: Path) -> None:
+    sweep = Sweep(
+        name="scale",
+        trainable=train,
+        space=SPACE,
+        metric="score",
+        mode=Mode.MAX,
+        budget=Budget(trials=trials, epochs=STEPS),
+        resources=Resources(cpu=0.5, gpu=0.0, at_once=2),
+        store=str(folder / "store"),
+        output=folder,
+        seed=seed,
+    )
+    run(sweep)
 
 
 def train(config: dict[str, Any]) -> None:

@@ -3,8 +3,8 @@
     python -m benchmarks.store_speed [--rows 10_000_000] [--drivers 16] [--seconds 5] [--repeats 5] [--directory DIR]
 
 Prints one line of JSON per figure: the median over the repeats, with the smallest and the largest. Each repeat of
-``append`` and ``drivers`` is a run of ``--seconds``; the large store is built once (10 million rows: some two minutes)
-and read again and again, each time by a process that has read nothing before.
+``append``, of Tune's callback and of ``drivers`` is a run of ``--seconds``; the large store is built once (10 million
+rows: some two minutes) and read again and again, each time by a process that has read nothing before.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ def _measure(place: Path, options: argparse.Namespace) -> Iterator[Figures]:
     repeats = range(options.repeats)
     yield {"fsync of this disk: p50 in ms": [fsync_ms(place) for _ in repeats]}
     yield _merged(append(place / f"append-{n}", options.seconds) for n in repeats)
+    yield _merged(tune_callback(place / f"tune-{n}", options.seconds) for n in repeats)
     for rows in (1, 20):
         yield _merged(drivers(place / "drivers", options.drivers, options.seconds, rows) for _ in repeats)
     sweeps = max(options.rows // ROWS_PER_SWEEP, 2)
@@ -93,8 +94,68 @@ def append(place: Path, seconds: float) -> Figures:
             writer.record("t", Measurement(len(calls) + 1, 0.9, 1.0), METRICS)
             calls.append(_since(began) * 1e3)
     shutil.rmtree(place)
+    return {**_percentiles("append", calls), "append: rows per s": [len(calls) / seconds]}
+
+
+def tune_callback(place: Path, seconds: float) -> Figures:
+    """What Ray Tune waits for at each report: ms per call of `StoreCallback.on_trial_result`.
+
+    The result is as big as Tune's own, with four metrics; eight trials report in turn.
+    """
+    from ray.tune.experiment import Trial
+
+    from metahp_searchers import StoreCallback
+
+    config = {"learning_rate": 0.01, "units": 64, "optimizer": {"name": "sgd", "momentum": 0.9}}
+    trials = [Trial("benchmark", trial_id=f"{n:08x}", config=config, stub=True) for n in range(8)]
+    store = Store(place / "store", spool_dir=place / "spool")
+    callback = StoreCallback(store, metric="accuracy", mode="max", max_t=STEPS, name="benchmark")
+    callback.setup()
+    for trial in trials:
+        callback.on_trial_start(0, trials, trial)
+    calls: list[float] = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        trial = trials[len(calls) % len(trials)]
+        result = _tune_result(trial.trial_id, len(calls) // len(trials) + 1, config)
+        began = time.perf_counter()
+        callback.on_trial_result(0, trials, trial, result)
+        calls.append(_since(began) * 1e3)
+    callback.on_experiment_end(trials)
+    _check_count(len(calls), sum(batch.num_rows for batch in store.scan(columns=["step"])))
+    shutil.rmtree(place)
+    return _percentiles("report in Tune's callback", calls)
+
+
+def _tune_result(trial_id: str, step: int, config: dict[str, object]) -> dict[str, object]:
+    return {
+        **METRICS,
+        "timestamp": 1_795_000_000,
+        "checkpoint_dir_name": None,
+        "done": False,
+        "training_iteration": step,
+        "trial_id": trial_id,
+        "date": "2026-11-29_12-00-00",
+        "time_this_iter_s": 1.0,
+        "time_total_s": float(step),
+        "pid": 1234,
+        "hostname": "node-1",
+        "node_ip": "10.0.0.1",
+        "config": config,
+        "time_since_restore": float(step),
+        "iterations_since_restore": step,
+        "experiment_tag": "1_learning_rate=0.0100",
+    }
+
+
+def _percentiles(what: str, calls: list[float]) -> Figures:
     p50, p99 = np.percentile(calls, [50, 99])
-    return {"append: p50 in ms": [p50], "append: p99 in ms": [p99], "append: rows per s": [len(calls) / seconds]}
+    return {f"{what}: p50 in ms": [p50], f"{what}: p99 in ms": [p99]}
+
+
+def _check_count(accepted: int, published: int) -> None:
+    if published != accepted:
+        raise SystemExit(f"{accepted} rows were accepted, {published} are there")
 
 
 def drivers(place: Path, count: int, seconds: float, rows: int) -> Figures:
@@ -113,9 +174,7 @@ def drivers(place: Path, count: int, seconds: float, rows: int) -> Figures:
     accepted = sum(queue.get() for _ in processes)
     for process in processes:
         process.join()
-    published = sum(batch.num_rows for batch in Store(place / "store").scan(columns=["step"]))
-    if published != accepted:
-        raise SystemExit(f"{accepted} rows were accepted, {published} are there")
+    _check_count(accepted, sum(batch.num_rows for batch in Store(place / "store").scan(columns=["step"])))
     shutil.rmtree(place)
     return {f"{count} drivers, {rows} reports to an fsync: rows per s": [accepted / seconds]}
 

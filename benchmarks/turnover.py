@@ -1,14 +1,17 @@
 """Question: how long does a worker wait for its next trial, and how many results a second does Ray's driver take?
 
-Command: ``python -m benchmarks turnover --methods random,meta --out results``; a minute and a half.
+Command: ``python -m benchmarks turnover --methods random,meta --out results``; two minutes.
 
-On a real local Ray, trials that do nothing but import Keras once and report. One after the other, with workers that are
-kept for the next trial or started for each: the seconds from the last report of a trial to the first one of the next.
-And as many at a time as there are cores: reports a second.
+On a real local Ray, trials that build a small Keras model, take one step of training by TensorFlow, and report. One
+after the other: the seconds from the last report of a trial to the end of the first step of the next, by ``metahp run``
+with all that it does (a store, a scheduler, a clean state of Keras for each trial), and by Ray Tune with workers that
+are kept for the next trial or started for each, with some methods. The step is not compiled: to trace a function takes
+as long in every way. And as many trials at a time as there are cores: reports a second.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import time
@@ -26,13 +29,22 @@ from benchmarks.processes import local_ray
 from benchmarks.provenance import about_this_run, line_about
 from benchmarks.report import Rows, markdown, write_csv
 from benchmarks.tasks import load_task
+from metahp.pruning import Prune
+from metahp.space import Float, SearchSpace
+from metahp.types import Mode
+from metahp_cluster import Budget, Resources, Sweep, run
 from metahp_searchers.ray_space import to_tune
 
 TASK = "synthetic-plain/0"
+METRIC = "score"
+_LAST = 2  # reports of a trial whose follower is waited for
+
+Lives = list[tuple[float, float]]
+"""Of each trial, when its first step was done and when it reported for the last time, by the worker's clock."""
 
 
 def run_turnover(methods: Sequence[str], out: Path, *, trials: int = 6, reports: int = 400) -> str:
-    """Times each method on a Ray of its own; writes ``turnover.md`` and ``.csv``.
+    """Times ``metahp run`` and each method on a Ray of its own; writes ``turnover.md`` and ``.csv``.
 
     Args:
         methods: names in the registry; without history, and able to take the space from Tune.
@@ -48,12 +60,16 @@ def run_turnover(methods: Sequence[str], out: Path, *, trials: int = 6, reports:
     """
     for name in methods:
         method_named(name)
-    rows: Rows = [["method", "s to the next trial, worker kept", "worker started anew", "results/s"]]
+    cores = os.cpu_count() or 1
+    rows: Rows = [["run by", "s to the next first step, worker kept", "worker started anew", "results/s"]]
+    with local_ray():
+        speed = _per_second(_metahp(2, reports, at_once=cores), reports)
+        rows.append(["metahp run", _spread(_gaps(_metahp(trials, _LAST, at_once=1))), "–", f"{speed:.0f}"])
     for name in methods:
         with local_ray():
-            kept, fresh = (_gaps(_run(name, trials, 2, at_once=1, reuse=reuse)) for reuse in (True, False))
-            speed = _per_second(_run(name, 2, reports, at_once=os.cpu_count() or 1, reuse=True))
-        rows.append([name, _spread(kept), _spread(fresh), f"{speed:.0f}"])
+            kept, fresh = (_gaps(_tune(name, trials, _LAST, at_once=1, reuse=reuse)) for reuse in (True, False))
+            speed = _per_second(_tune(name, 2, reports, at_once=cores, reuse=True), reports)
+        rows.append([f"Ray Tune, {name}", _spread(kept), _spread(fresh), f"{speed:.0f}"])
     out.mkdir(parents=True, exist_ok=True)
     about = line_about([about_this_run()])
     text = f"## Turnover\n\nMedian and range of {trials - 1} changes.\n\n{markdown(rows)}\n\n{about}"
@@ -62,13 +78,34 @@ def run_turnover(methods: Sequence[str], out: Path, *, trials: int = 6, reports:
     return text
 
 
-def _run(name: str, trials: int, reports: int, *, at_once: int, reuse: bool) -> list[list[float]]:
-    """The times at which each trial reported, in the order of their first reports."""
-    task, clock = load_task(TASK), Clock()
+def _metahp(trials: int, reports: int, *, at_once: int) -> Lives:
     with tempfile.TemporaryDirectory() as folder:
+        diary = Path(folder) / "diary"
+        sweep = Sweep(
+            name="turnover",
+            trainable=train,
+            space=SearchSpace({"x": Float(0.0, 1.0), "diary": str(diary), "metric": METRIC, "reports": reports}),
+            metric=METRIC,
+            mode=Mode.MAX,
+            budget=Budget(trials=trials, epochs=reports),
+            resources=Resources(cpu=1.0, gpu=0.0, at_once=at_once),
+            store=str(Path(folder) / "store"),
+            output=Path(folder),
+            prune=Prune.OFF,
+            learn=False,
+        )
+        run(sweep)
+        return _lives(diary)
+
+
+def _tune(name: str, trials: int, reports: int, *, at_once: int, reuse: bool) -> Lives:
+    task = load_task(TASK)
+    with tempfile.TemporaryDirectory() as folder:
+        diary = Path(folder) / "diary"
         searcher, scheduler = method_named(name).build(Setting(task, Past((), Path(folder) / "none"), seed=0))
+        told = {"diary": str(diary), "metric": task.metric, "reports": reports}
         tune.Tuner(
-            tune.with_parameters(train, metric=task.metric, reports=reports),
+            tune.with_parameters(lambda config, told: train(told), told=told),
             param_space=to_tune(task.space),
             tune_config=tune.TuneConfig(
                 metric=task.metric,
@@ -79,47 +116,38 @@ def _run(name: str, trials: int, reports: int, *, at_once: int, reuse: bool) -> 
                 max_concurrent_trials=at_once,
                 reuse_actors=reuse,
             ),
-            run_config=tune.RunConfig(storage_path=folder, stop=clock, verbose=0),
+            run_config=tune.RunConfig(storage_path=folder, verbose=0),
         ).fit()
-    return list(clock.times.values())
+        return _lives(diary)
 
 
-class Clock(tune.Stopper):
-    """Notes when each trial reported, by the worker's clock; stops nothing.
-
-    Attributes:
-        times: by trial id.
-    """
-
-    def __init__(self) -> None:
-        self.times: dict[str, list[float]] = {}
-
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        """Notes a result."""
-        self.times.setdefault(trial_id, []).append(result["at"])
-        return False
-
-    def stop_all(self) -> bool:
-        """Never."""
-        return False
-
-
-def train(config: dict[str, Any], metric: str, reports: int) -> None:
-    """Reports, and nothing else; but Keras is there, as in a real training."""
+def train(config: dict[str, Any]) -> None:
+    """Takes a step and reports; writes down when the step was done, and when it reports for the last time."""
     import keras
 
-    for _ in range(reports):
-        tune.report({metric: 0.5, "keras": keras.__version__, "at": time.time()})
+    model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    model.train_on_batch(np.zeros((8, 4), "float32"), np.zeros((8, 1), "float32"))
+    begun = time.time()
+    for left in reversed(range(config["reports"])):
+        if not left:
+            with Path(config["diary"]).open("a", encoding="utf-8") as diary:
+                diary.write(json.dumps([begun, time.time()]) + "\n")
+        tune.report({config["metric"]: 0.5})
 
 
-def _gaps(times: Sequence[Sequence[float]]) -> list[float]:
-    """Seconds from the end of each trial to the first report of the next."""
-    return [after[0] - before[-1] for before, after in pairwise(times)]
+def _lives(diary: Path) -> Lives:
+    return sorted(tuple(json.loads(line)) for line in diary.read_text(encoding="utf-8").splitlines())
 
 
-def _per_second(times: Sequence[Sequence[float]]) -> float:
-    every = np.concatenate(times)
-    return float((len(every) - 1) / np.ptp(every))
+def _gaps(lives: Lives) -> list[float]:
+    """Seconds from the end of each trial to the first step of the next."""
+    return [after[0] - before[1] for before, after in pairwise(lives)]
+
+
+def _per_second(lives: Lives, reports: int) -> float:
+    took = max(end for _, end in lives) - min(begin for begin, _ in lives)
+    return len(lives) * (reports - 1) / took
 
 
 def _spread(gaps: Sequence[float]) -> str:

@@ -69,7 +69,8 @@ def comparison(results: Sequence[SweepResult]) -> Table:
     for title in ("1. digits 0-4", "2. with history", "3. without"):
         table.add_column(title, justify="right")
     paths = [best_so_far(result) for result in results]
-    for mark in [*MARKS, max(map(len, paths))]:
+    longest = max(map(len, paths))
+    for mark in [*(mark for mark in MARKS if mark < longest), longest]:
         reached = [f"{path[mark - 1]:.3f}" if mark <= len(path) else "" for path in paths]
         table.add_row(str(mark), *reached)
     return table

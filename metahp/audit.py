@@ -25,9 +25,11 @@ class Spared:
         sweep_id, trial_id: of the trial.
         step: at which it was first to be stopped.
         last_step: to which it came.
-        is_over: whether its training is complete, so that it counts.
+        is_over: whether its training is complete and its curve known, so that it counts.
         weight: one over the chance with which it was spared; 1 where every trial is.
         gain: by how much it beat all other trials of its sweep at last, in the metric's unit; 0 if it did not.
+        score: its best value, None where it has none.
+        rank: of the trials of its sweep by their best values, counted from 1.
     """
 
     sweep_id: str
@@ -37,6 +39,13 @@ class Spared:
     is_over: bool
     weight: float
     gain: float
+    score: float | None = None
+    rank: int = 0
+
+    @property
+    def is_shadow(self) -> bool:
+        """Whether nobody is stopped in its sweep: ``prune: shadow``."""
+        return self.weight == 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,7 @@ class Audit:
         spared: the others, as a sample.
         epochs_saved: which the stopped trials did not train.
         epochs_spent: on the spared ones, after they were to be stopped.
+        epochs_trained: by all trials.
     """
 
     condemned: int = 0
@@ -56,6 +66,7 @@ class Audit:
     spared: tuple[Spared, ...] = field(default=())
     epochs_saved: int = 0
     epochs_spent: int = 0
+    epochs_trained: int = 0
 
     def __add__(self, other: Audit) -> Audit:
         return Audit(
@@ -64,7 +75,18 @@ class Audit:
             self.spared + other.spared,
             self.epochs_saved + other.epochs_saved,
             self.epochs_spent + other.epochs_spent,
+            self.epochs_trained + other.epochs_trained,
         )
+
+    @property
+    def shadowed(self) -> tuple[Spared, ...]:
+        """The spared trials of sweeps in which nobody is stopped: those that pruning would have ended."""
+        return tuple(spared for spared in self.spared if spared.is_shadow)
+
+    @property
+    def epochs_shadowed(self) -> int:
+        """Epochs that pruning would have saved there."""
+        return sum(max(spared.last_step - spared.step, 0) for spared in self.shadowed)
 
     @property
     def judged(self) -> tuple[Spared, ...]:
@@ -111,14 +133,16 @@ def audit(history: SweepHistory, decisions: Iterable[MadeDecision]) -> Audit:
             first.setdefault(made.trial_id, made)
     condemned = [(trial, first[trial.trial_id]) for trial in history.trials if trial.trial_id in first]
     stopped = [trial for trial, made in condemned if made.decision.carried_out]
-    leaders = _leaders(history)
-    left = [_spared(sweep, trial, made, leaders, full) for trial, made in condemned if not made.decision.carried_out]
+    leaders, ranks = _leaders(history), _ranks(history)
+    spared = [(trial, made) for trial, made in condemned if not made.decision.carried_out]
+    left = [_spared(sweep, trial, made, leaders, ranks[trial.trial_id], full) for trial, made in spared]
     return Audit(
         condemned=len(condemned),
         stopped=len(stopped),
         spared=tuple(left),
-        epochs_saved=sum(max(full - trial.curve.last_step, 0) for trial in stopped),
+        epochs_saved=sum(max(full - max(trial.curve.last_step, first[trial.trial_id].step), 0) for trial in stopped),
         epochs_spent=sum(max(spared.last_step - spared.step, 0) for spared in left),
+        epochs_trained=sum(trial.curve.last_step for trial in history.trials),
     )
 
 
@@ -146,7 +170,17 @@ def _leaders(history: SweepHistory) -> list[tuple[float, str]]:
     return nlargest(2, [(mode.sign * best, trial_id) for best, trial_id in scored if best is not None])
 
 
-def _spared(sweep: Sweep, trial: Trial, made: MadeDecision, leaders: Sequence[tuple[float, str]], full: int) -> Spared:
+def _ranks(history: SweepHistory) -> dict[str, int]:
+    """Each trial's place by its best value; those without one come last."""
+    mode = history.sweep.mode
+    best = {own.trial_id: own.curve.best(mode) for own in history.trials}
+    order = sorted(best, key=lambda own: math.inf if (score := best[own]) is None else -mode.sign * score)
+    return {trial_id: place for place, trial_id in enumerate(order, 1)}
+
+
+def _spared(
+    sweep: Sweep, trial: Trial, made: MadeDecision, leaders: Sequence[tuple[float, str]], rank: int, full: int
+) -> Spared:
     scores = [score for score, trial_id in leaders if trial_id != trial.trial_id]
     own = trial.curve.best(sweep.mode)
     gain = sweep.mode.sign * own - max(scores) if own is not None and scores else 0.0
@@ -156,7 +190,14 @@ def _spared(sweep: Sweep, trial: Trial, made: MadeDecision, leaders: Sequence[tu
         trial_id=trial.trial_id,
         step=made.step,
         last_step=trial.curve.last_step,
-        is_over=trial.curve.last_step >= full or trial.status.is_over,
+        is_over=_is_known(trial, made) and (trial.curve.last_step >= full or trial.status.is_over),
         weight=1.0 / left_running if left_running > 0 else 1.0,
         gain=max(gain, 0.0),
+        score=own,
+        rank=rank,
     )
+
+
+def _is_known(trial: Trial, made: MadeDecision) -> bool:
+    """Whether its curve comes as far as the decision: rows that were lost leave nothing to judge by."""
+    return trial.curve.last_step >= max(made.step, 1)

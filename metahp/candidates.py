@@ -22,13 +22,17 @@ STEP = 0.1  # of a range: how far neighbours lie
 _PORTFOLIO_FRACTIONS = (0.125, 0.25)  # of a full training: where pruned histories still know something
 
 
-def untried(configs: Sequence[Config], space: SearchSpace, tried: Sequence[Config]) -> list[Config]:
-    """The configurations that differ from all tried ones and from each other, in their order."""
-    known = {unit.tobytes() for unit in encode(space, tried).units}
-    fresh: list[Config] = []
+def places(space: SearchSpace, configs: Sequence[Config]) -> set[bytes]:
+    """Where in the unit cube configurations lie, to tell them apart by."""
+    return {unit.tobytes() for unit in encode(space, configs).units}
+
+
+def untried(configs: Sequence[Config], space: SearchSpace, tried: set[bytes]) -> list[Config]:
+    """The configurations that differ from each other and lie at none of these `places`, in their order."""
+    known, fresh = set(tried), []
     for config, unit in zip(configs, encode(space, configs).units, strict=True):
-        if unit.tobytes() not in known:
-            known.add(unit.tobytes())
+        if (place := unit.tobytes()) not in known:
+            known.add(place)
             fresh.append(config)
     return fresh
 
@@ -65,14 +69,14 @@ def proposals(
     space: SearchSpace, trials: Sequence[Trial], mode: Mode, past: Experience | None, rng: np.random.Generator
 ) -> list[Config]:
     """What to choose from: the best of the past, random ones, neighbours of this sweep's best; none tried before."""
-    tried = [trial.config for trial in trials]
+    tried = places(space, [trial.config for trial in trials])
     from_past = list(past.best_configs())[:_FROM_THE_PAST] if past else []
     near = neighbours(space, leaders(trials, mode), rng)
     return untried([*from_past, *random_configs(space, RANDOM, rng), *near], space, tried)
 
 
-def best_of(past: Experience, space: SearchSpace, tried: Sequence[Config]) -> list[Config]:
-    """The best of the past that were not tried in this sweep."""
+def best_of(past: Experience, space: SearchSpace, tried: set[bytes]) -> list[Config]:
+    """The best of the past that lie at none of the `places` tried in this sweep."""
     return untried(list(past.best_configs())[:_FROM_THE_PAST], space, tried)
 
 

@@ -91,10 +91,15 @@ def describe_model(model: Any) -> Description:
     Raises:
         RecordError: it is no Keras model.
     """
-    if not _is_from("keras", "Model", model):
+    if not is_model(model):
         raise RecordError(f"describe needs a keras.Model, got {type(model).__name__}")
     found: Description = {"layers": len(model.layers)}
     return found | {"parameters": int(model.count_params())} if model.built else found
+
+
+def is_model(thing: Any) -> bool:
+    """Whether it is a Keras model."""
+    return _is_from("keras", "Model", thing)
 
 
 def _is_from(module: str, name: str, thing: Any) -> bool:

@@ -7,13 +7,14 @@ that a trial would take to its end. A forecast that new trials may be chosen by 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from metahp.features import full_step
-from metahp.policy import Policy, best_score
+from metahp.policy import Policy
 from metahp.types import Action, Decision, Forecast, Prediction, Sweep, Trial, TrialStatus
 
 MARGIN = 2.0  # so much more must another one promise: changing trials is not free, and chances are not exact
@@ -37,7 +38,7 @@ def decide(
     if decision.action is not Action.CONTINUE or not decision.is_predicted or decision.probability >= LIKELY:
         return decision
     own = _promise(decision.probability, trial, full_step(sweep, trials))
-    rival = max((_of_new(newest, sweep, trials), *(promise for promise, _ in _paused(policy, sweep, trials))))
+    rival = max((_of_new(policy, newest, sweep, trials), *(promise for promise, _ in _paused(policy, sweep, trials))))
     if rival < MARGIN * own:
         return decision
     reason = f"{decision.reason}, another trial promises {rival / max(own, 1e-9):.1f} times as much for each step"
@@ -54,7 +55,7 @@ def next_up(policy: Policy, sweep: Sweep, trials: Sequence[Trial], newest: Forec
         newest: see `decide`.
     """
     promise, best = max(_paused(policy, sweep, trials), key=lambda pair: pair[0], default=(0.0, None))
-    return best if promise >= _of_new(newest, sweep, trials) else None
+    return best if promise >= _of_new(policy, newest, sweep, trials) else None
 
 
 def _paused(policy: Policy, sweep: Sweep, trials: Sequence[Trial]) -> list[tuple[float, Trial]]:
@@ -67,10 +68,10 @@ def _paused(policy: Policy, sweep: Sweep, trials: Sequence[Trial]) -> list[tuple
     return [(_promise(chance, trial, full), trial) for chance, trial in zip(chances, paused, strict=True)]
 
 
-def _of_new(newest: Forecast | None, sweep: Sweep, trials: Sequence[Trial]) -> float:
-    """What a new trial promises, by the forecast of the last one and the best score of today."""
-    score = best_score(trials, sweep)
-    if newest is None or not np.isfinite(score):
+def _of_new(policy: Policy, newest: Forecast | None, sweep: Sweep, trials: Sequence[Trial]) -> float:
+    """What a new trial promises, by the forecast of the last one."""
+    score = math.nan if newest is None else policy.hurdle(sweep, trials, newest.step)
+    if newest is None or not math.isfinite(score):
         return 0.0
     prediction = Prediction(np.array([newest.mean]), np.array([newest.std]))
     return float(prediction.probability_better(score, sweep.mode)[0]) / full_step(sweep, trials)

@@ -9,15 +9,16 @@ From data to prediction::
                            └── SweepPosterior      conditioned on what this sweep has shown, exactly, in NumPy
 
 Past sweeps that share fewer than half of a sweep's hyperparameters are left out; where none is left, the predictor
-says what `PriorPredictor` says. Keras is imported by the first `fit`, `update` or `load` that has something to learn.
+says what `PriorPredictor` says. Keras is imported by the first `fit` or `update` that has something to learn; a driver
+that takes over what a learner has made never needs it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from numpy.typing import NDArray
 
@@ -27,14 +28,13 @@ from metahp.features import Observations, Points, Scale
 from metahp.predictor import Contest
 from metahp.prior_predictor import PriorBelief
 from metahp.space import SearchSpace
+from metahp.starter import is_shipped
 from metahp.surrogate.experience import PastExperience
+from metahp.surrogate.knowledge import Knowledge, SweepKnowledge
 from metahp.surrogate.sweep_posterior import SweepPosterior
 from metahp.surrogate.task import Task
 from metahp.surrogate.vocabulary import Vocabulary
 from metahp.types import Sweep, SweepHistory, Trial, parse_mode
-
-if TYPE_CHECKING:
-    from metahp.surrogate.knowledge import Knowledge, SweepKnowledge
 
 KIND = "keras"
 _TABLES = ("trial", "fraction", "level")
@@ -62,11 +62,12 @@ class KerasPredictor:
         tasks = {own.sweep.sweep_id: task for own in history if (task := Task.of(own)) is not None}
         self._about.clear()
         if not tasks:
+            self._knowledge = replace(self._knowledge, contest=None) if self._knowledge else None
             return
-        from metahp.surrogate.knowledge import Knowledge
+        from metahp.surrogate.training import renewed  # imports Keras, which those who only load do not need
 
         known = dict(self._knowledge.tasks) if self._knowledge else {}
-        self._knowledge = Knowledge.learned(known | tasks, self._knowledge, self._seed)
+        self._knowledge = renewed(known | tasks, self._knowledge, self._seed)
 
     @property
     def contest(self) -> Contest | None:
@@ -83,7 +84,7 @@ class KerasPredictor:
     def experience(self, sweep: Sweep) -> PastExperience | None:
         """What past sweeps propose; None where no past sweep shares half of the hyperparameters."""
         about = self._knowing(sweep)
-        return PastExperience(sweep, about.memory, about.tasks) if about else None
+        return about.experience if about else None
 
     def _knowing(self, sweep: Sweep) -> SweepKnowledge | None:
         if self._knowledge is None:
@@ -102,11 +103,10 @@ class KerasPredictor:
         data = {
             "seed": self._seed,
             "vocabulary": self._knowledge.vocabulary.to_json(),
+            "own": self._knowledge.is_own,
             "tasks": [_task_to_json(task) for task in tasks],
         }
-        arrays: dict[str, NDArray[Any]] = {
-            f"trunk.{name}": value for name, value in self._knowledge.trunk.arrays().items()
-        }
+        arrays: dict[str, NDArray[Any]] = {f"trunk.{name}": value for name, value in self._knowledge.weights.items()}
         for index, task in enumerate(tasks):
             arrays |= {f"task{index}.{name}": value for name, value in _task_arrays(task).items()}
         write_archive(directory, KIND, data, arrays)
@@ -125,11 +125,13 @@ class KerasPredictor:
 
 
 def _restored(data: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Knowledge:
-    from metahp.surrogate.knowledge import Knowledge
-
     tasks = [_task_from(fields, _part(arrays, f"task{index}.")) for index, fields in enumerate(data["tasks"])]
     vocabulary = Vocabulary.from_json(data["vocabulary"])
-    return Knowledge.restored({task.sweep_id: task for task in tasks}, vocabulary, _part(arrays, "trunk."))
+    is_own = data.get("own", not all(is_shipped(task.sweep_id) for task in tasks))  # written since version 0.1
+    weights = _part(arrays, "trunk.")
+    if (len(weights["slopes"]), len(weights["choices"])) != (len(vocabulary.labels) + 1, len(vocabulary.choices) + 1):
+        raise ValueError("the network knows another vocabulary")
+    return Knowledge({task.sweep_id: task for task in tasks}, vocabulary, weights, is_own)
 
 
 def _part(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

@@ -1,64 +1,57 @@
 """The predictor a store has already paid for: kept beside its sweeps, brought up to date before each new one.
 
-::
-
-    <store>/models/<version>/predictor/…     what `Predictor.save` wrote
-    <store>/models/<version>/card.json       what it is made of: how far the store was read, when, from how much
-
-A version appears whole, by one rename, with the cursor of the store it has learned from, so a crash neither skips a
-sweep nor teaches one twice. Versions sort by time; anything wrong with one means falling back to the one before, and
-finally to training anew: a damaged model never costs more than time.
+A version holds, with the predictor, the cursor of the store it has learned from, so a crash neither skips a row nor
+teaches one twice (`metahp.versions`). Anything wrong with one means falling back to the one before, and finally to
+training anew: a damaged model never costs more than time.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 
 import metahp
+from metahp import versions
+from metahp.commit import commit
 from metahp.errors import StoreError
 from metahp.keras_predictor import KerasPredictor
-from metahp.predictor import Contest, Predictor
-from metahp.prior_predictor import PriorPredictor
+from metahp.predictor import Predictor
+from metahp.prior_predictor import PRIOR, PriorPredictor
 from metahp.shipped import shipped_predictor
 from metahp.store import Cursor, Store
-from metahp.store.files import TEMPORARY
-from metahp.store.spool import uuid7
 from metahp.types import SweepHistory
+from metahp.versions import PREDICTOR, Card
 
-CARD, PREDICTOR = "card.json", "predictor"
-KEPT_VERSIONS = 3
-_ABANDONED_S = 3600.0
+SHIPPED = "shipped"
+"""What the predictor that ships is called in decisions."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """What a version is made of.
+class Model:
+    """A predictor of a store.
 
     Attributes:
-        version: its name; later ones sort after earlier ones.
-        metahp: the version of MetaHP that made it.
-        created_at: seconds since the epoch.
-        cursor: how far the store was read for it.
-        learned: trials of each sweep that it learned since the version before.
-        contest: how its network did against that of the version before; the better one is in the version.
+        predictor: the predictor.
+        version: what it is called in decisions: a version of the store, with ``+`` behind it if it has learned more
+            that was not saved, or `SHIPPED` or `PRIOR`.
+        cursor: how far it has read the store, None if not at all.
+        newest: the newest version of the store when it was found, whether or not it could be used.
     """
 
+    predictor: KerasPredictor
     version: str
-    metahp: str
-    created_at: float
-    cursor: Mapping[str, Any]
-    learned: Mapping[str, int]
-    contest: Contest | None = None
+    cursor: Cursor | None
+    newest: str | None
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether it is the version that was the newest one."""
+        return self.version == self.newest
 
 
 def load_or_fit(
@@ -67,7 +60,7 @@ def load_or_fit(
     """The newest predictor of a store, after it has learned what the store has seen since.
 
     Takes a moment where nothing is new, and up to minutes where a long history is learned for the first time. The
-    result is saved for the next sweep, where the store can be written.
+    result is saved for the next sweep, where the store can be written. One that was rolled back learns nothing.
 
     Args:
         store: whose sweeps to learn from.
@@ -79,19 +72,52 @@ def load_or_fit(
     Returns:
         a `KerasPredictor`; where there is nothing to learn from, the first one, or a `PriorPredictor` without it.
     """
-    for version in _versions(store):
+    model = up_to_date(store, exclude=exclude, first=first)
+    return PriorPredictor() if model.version == PRIOR else model.predictor
+
+
+def up_to_date(
+    store: Store, *, exclude: Collection[str] = (), first: Callable[[], KerasPredictor] = shipped_predictor
+) -> Model:
+    """The same as `load_or_fit`, with what it is called."""
+    return taught(store, found(store, first), exclude)
+
+
+def found(store: Store, first: Callable[[], KerasPredictor] = shipped_predictor) -> Model:
+    """The newest predictor of a store that can be used, as it is, or what the store begins with."""
+    there = versions.names(store)
+    newest = next(iter(there), None)
+    for version in there:
         try:
-            predictor, cursor = _load(version)
+            return Model(*_load(store, version), newest)
         except Exception as problem:  # a damaged model can fail in any way, and must never cost a sweep
             _log.warning("the model %s cannot be used, an older one or a new one is: %s", version, problem)
-            continue
-        return _taught(store, predictor, cursor, exclude) or predictor
     try:
-        begun = first()
+        return Model(first(), SHIPPED, None, newest)
     except StoreError as problem:
         _log.warning("the shipped predictor cannot be used, the store begins without: %s", problem)
-        return _taught(store, KerasPredictor(), None, exclude) or PriorPredictor()
-    return _taught(store, begun, None, exclude) or begun
+        return Model(KerasPredictor(), PRIOR, None, newest)
+
+
+def taught(store: Store, model: Model, exclude: Collection[str] = ()) -> Model:
+    """The model after it has learned and saved everything behind its cursor; the same where there is nothing to learn.
+
+    Learns exactly the rows up to where the store reaches now: what arrives meanwhile is learned the next time, once.
+    """
+    if (pin := versions.pinned(store)) is not None:
+        _log.warning("the model of %s was rolled back to %s; metahp model unpin lets it learn", store.location, pin)
+        return model
+    reached = store.cursor()
+    news = [] if reached == model.cursor else store.curves(since=model.cursor, until=reached)
+    learned = [own for own in news if own.sweep.sweep_id not in exclude]
+    if not any(_teaches(own) for own in learned):
+        return model
+    model.predictor.update(learned)
+    # Without the excluded ones it is not saved: the cursor would claim that they were learned.
+    saved = _save(store, model, reached, learned) if len(learned) == len(news) else None
+    if saved is None:
+        return replace(model, version=f"{model.version.removesuffix('+')}+")
+    return Model(model.predictor, saved, reached, saved)
 
 
 def begin(store: Store, predictor: KerasPredictor) -> None:
@@ -99,12 +125,12 @@ def begin(store: Store, predictor: KerasPredictor) -> None:
 
     What the store holds now counts as learned.
     """
-    _save(store, predictor, store.cursor(), [])
+    _save(store, Model(predictor, SHIPPED, None, newest_version(store)), store.cursor(), [])
 
 
 def newest_version(store: Store) -> str | None:
     """The name of the newest version, None where there is none; later ones sort after earlier ones."""
-    return next((path.name for path in _versions(store)), None)
+    return next(iter(versions.names(store)), None)
 
 
 def load_version(store: Store, version: str) -> Predictor:
@@ -114,117 +140,35 @@ def load_version(store: Store, version: str) -> Predictor:
         StoreError: it is damaged, or gone.
     """
     try:
-        return _load(store.path / "models" / version)[0]
+        return _load(store, version)[0]
     except (OSError, ValueError, KeyError) as problem:
         raise StoreError(f"the model {version} of {store.location} cannot be loaded: {problem}") from problem
-
-
-def _taught(
-    store: Store, predictor: KerasPredictor, cursor: Cursor | None, exclude: Collection[str]
-) -> KerasPredictor | None:
-    """The predictor after it learned everything behind the cursor; None if there is nothing."""
-    reached = store.cursor()  # read before the curves: what arrives in between is learned twice, never skipped
-    news = [] if reached == cursor else store.curves(since=cursor)
-    learned = [own for own in news if own.sweep.sweep_id not in exclude]
-    if not any(_teaches(own) for own in learned):
-        return None
-    predictor.update(learned)
-    if len(learned) == len(news):  # else the cursor would claim that the excluded sweep was learned
-        _save(store, predictor, reached, learned)
-    return predictor
 
 
 def _teaches(own: SweepHistory) -> bool:
     return any(len(trial.curve) for trial in own.trials)
 
 
-def cards(store: Store) -> list[Card]:
-    """Of all versions that are kept and whole, the newest first."""
-    found = []
-    for version in _versions(store):
-        try:
-            found.append(_card(version))
-        except (OSError, ValueError, TypeError) as problem:
-            if version.exists():  # else a learner has tidied it away in between
-                _log.warning("the model %s is damaged: %s", version, problem)
-    return found
+def _load(store: Store, version: str) -> tuple[KerasPredictor, str, Cursor]:
+    cursor = Cursor.from_json(json.dumps(versions.card_of(store, version).cursor))
+    return KerasPredictor.load(versions.folder(store, version) / PREDICTOR), version, cursor
 
 
-def forget_after(store: Store, version: str) -> list[str]:
-    """Removes all versions after one; what they had learned is learned anew from there.
-
-    Returns:
-        the names of those removed.
-
-    Raises:
-        StoreError: there is no such version, or a newer one cannot be removed.
-    """
-    names = [path.name for path in _versions(store)]
-    if version not in names:
-        raise StoreError(f"{store.location} keeps no model {version!r}; metahp model list names those it has")
-    newer = names[: names.index(version)]
-    for name in newer:
-        try:
-            _remove(store.path / "models" / name)
-        except OSError as problem:
-            raise StoreError(f"the model {name} of {store.location} cannot be removed: {problem}") from problem
-    return newer
-
-
-def _card(version: Path) -> Card:
-    told = json.loads((version / CARD).read_text(encoding="utf-8"))
-    contest = told.pop("contest", None)
-    return Card(**told, contest=Contest(**contest) if contest else None)
-
-
-def _load(version: Path) -> tuple[KerasPredictor, Cursor]:
-    return KerasPredictor.load(version / PREDICTOR), Cursor.from_json(json.dumps(_card(version).cursor))
-
-
-def _save(store: Store, predictor: KerasPredictor, cursor: Cursor, learned: Sequence[SweepHistory]) -> None:
-    directory = store.path / "models"
-    version = str(uuid7())
-    sweeps = {own.sweep.sweep_id: len(own.trials) for own in learned}
-    read = json.loads(cursor.to_json())
-    card = Card(version, metahp.__version__, time.time(), read, sweeps, predictor.contest)
+def _save(store: Store, model: Model, cursor: Cursor, learned: Sequence[SweepHistory]) -> str | None:
+    """The name of the new version; None if it could not be saved, or is outdated."""
+    card = Card(
+        version="",
+        metahp=metahp.__version__,
+        created_at=time.time(),
+        cursor=json.loads(cursor.to_json()),
+        learned={own.sweep.sweep_id: len(own.trials) for own in learned},
+        contest=model.predictor.contest,
+        commit=commit(),
+        before=model.newest,
+        rows=sum(cursor.reached.get("results", {}).values()),
+    )
     try:
-        temporary = directory / f"{TEMPORARY}{version}"
-        (temporary / PREDICTOR).mkdir(parents=True)
-        predictor.save(temporary / PREDICTOR)
-        (temporary / CARD).write_text(json.dumps(asdict(card), indent=1), encoding="utf-8")
-        temporary.rename(directory / version)
-        _tidy(store)
+        return versions.publish(store, model.predictor, card)
     except (OSError, StoreError) as problem:
         _log.warning("the predictor is not kept for the next sweep, which will train it again: %s", problem)
-
-
-def _versions(store: Store) -> list[Path]:
-    """The newest first."""
-    return sorted(_entries(store, temporary=False), reverse=True)
-
-
-def _entries(store: Store, *, temporary: bool) -> Iterator[Path]:
-    directory = store.path / "models"
-    try:
-        found = list(directory.iterdir()) if directory.is_dir() else []
-    except OSError as problem:
-        _log.warning("the models in %s cannot be listed: %s", directory, problem)
-        found = []
-    return (path for path in found if path.is_dir() and path.name.startswith(TEMPORARY) == temporary)
-
-
-def _tidy(store: Store) -> None:
-    """Removes versions nobody needs any more, and what a crash left half written."""
-    abandoned = time.time() - _ABANDONED_S
-    for path in _versions(store)[KEPT_VERSIONS:]:
-        with contextlib.suppress(OSError):  # another learner was faster, or the next one will be luckier
-            _remove(path)
-    for path in _entries(store, temporary=True):
-        if path.stat().st_mtime < abandoned:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _remove(version: Path) -> None:
-    """It goes whole, as it came: who is killed in between leaves no half version."""
-    gone = version.rename(version.with_name(f"{TEMPORARY}{version.name}-removed"))
-    shutil.rmtree(gone, ignore_errors=True)
+        return None

@@ -17,21 +17,25 @@ from metahp.candidates import (
     expected_improvement,
     neighbours,
     next_of_portfolio,
+    places,
     proposals,
     random_configs,
     untried,
 )
 from metahp.features import believable, full_step, passed
 from metahp.predictor import Experience, Experienced, Posterior, Predictor
-from metahp.prior_predictor import PriorPredictor
+from metahp.prior_predictor import PRIOR, PriorPredictor
 from metahp.types import (
     Action,
+    Carrier,
     Config,
     Decision,
     FloatArray,
     Forecast,
+    IntArray,
     LearningCurve,
     Measurement,
+    Prediction,
     Proposal,
     Sweep,
     Trial,
@@ -40,17 +44,19 @@ from metahp.types import (
 )
 
 MAX_FALSE_PRUNES = 0.05
-_FEW_TO_COMPARE = 3
 _LEAST_STARTS = 4
 _DRAWS = 8  # to find one that was not tried before, in a small space
 _STALE_SHARE = 0.25  # reports per trial that a posterior may lack
-_BELOW = 4.0  # of trials with predicted chances below p, about p / 4 would have won; see docs/model_card.md
+_RENEWED_SHARE = 0.1  # the same at a suggestion, which may take longer: decisions then hardly ever wait for a new one
+BELOW = 4.0  # of trials with predicted chances below p, about p / 4 would have won; see docs/model_card.md
 _SEVERAL = 4
+_RIVALS = 8
 _REFINEMENTS = (0.2, 0.1, 0.05)  # of a range: how far around the most promising is looked
 _REFINED = 5
 _SHIPPED_ALONE = 2  # every second trial; every third was not enough where what ships misleads, see docs/model_card.md
 _SHIPPED_STARTS = 6  # trials; ten are too many, see there
 _ALONE = PriorPredictor()
+_ALONE_PROPOSING = PriorPredictor(trends=True)  # in stopping, trends make no sweep better, see docs/model_card.md
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +79,7 @@ class Policy:
             two: what ships misleads where familiar names hide unfamiliar responses. After six trials the sweep itself
             knows more than what ships, which then has no say in any, nor in what is stopped.
         blind_exploration: share of the trials in which the past has no say that are drawn at random.
+        version: what the predictor is called in decisions.
     """
 
     predictor: Predictor
@@ -83,6 +90,7 @@ class Policy:
     blind_starts: int = _LEAST_STARTS
     exploration: float = 0.05
     blind_exploration: float = 0.2
+    version: str | None = None
     _memory: _Memory = field(default_factory=lambda: _Memory(), init=False, repr=False)
 
     def suggest(self, sweep: Sweep, trials: Sequence[Trial], rng: np.random.Generator) -> Proposal:
@@ -93,9 +101,9 @@ class Policy:
             trials: all its trials so far, in the order in which they were suggested.
             rng: decides what is left to chance; the same state gives the same configuration.
         """
-        past, predictor = self._experience(sweep), self.predictor
+        past = self._experience(sweep)
         if past is not None and self._has_no_say(past, len(trials)):
-            past, predictor = None, _ALONE
+            past = None
         trials = [_crash_reported(trial) for trial in believable(sweep, trials)]
         candidates = proposals(sweep.space, trials, sweep.mode, past, rng)
         if not candidates:
@@ -103,13 +111,36 @@ class Policy:
         tried = [trial.config for trial in trials]
         if past is not None and len(trials) < max(min(len(past.sources), self.starts), _LEAST_STARTS):
             several = len(past.sources) >= _SEVERAL
-            proven = best_of(past, sweep.space, tried) if several else []
+            proven = best_of(past, sweep.space, places(sweep.space, tried)) if several else []
             config = next_of_portfolio(proven or candidates, tried, past)
-            return _started(config, f"with the trials before it, the best for {len(past.sources)} past sweeps")
+            proposal = _started(config, f"with the trials before it, the best for {len(past.sources)} past sweeps")
+            return self._signed(proposal, past)
         if past is None and self._explores(len(trials), rng):
-            drawn = untried(random_configs(sweep.space, _DRAWS, rng), sweep.space, tried)
+            drawn = untried(random_configs(sweep.space, _DRAWS, rng), sweep.space, places(sweep.space, tried))
             return _started((drawn or candidates)[0], "drawn at random, to explore")
-        return self._most_promising(predictor, sweep, trials, candidates, rng)
+        proposal = self._most_promising(self._judge(past), sweep, trials, candidates, rng)
+        return self._signed(proposal, past) if proposal.decision.forecast else proposal
+
+    def _judge(self, past: Experience | None) -> Predictor:
+        """Who says what candidates promise: where no past has a say, the prior, if the predictor falls back on it."""
+        falls_back = isinstance(self.predictor, Experienced | PriorPredictor)
+        return _ALONE_PROPOSING if past is None and falls_back else self.predictor
+
+    def _signed(self, proposal: Proposal, past: Experience | None) -> Proposal:
+        """With what has predicted and the past trials that this rests on; ``past`` is None where it had no say."""
+        carried_by = past.carriers(proposal.config) if past is not None else ()
+        model = self.version if past is not None else PRIOR
+        return replace(proposal, decision=replace(proposal.decision, model=model, carried_by=carried_by))
+
+    def rehearse(self, sweep: Sweep, trials: Sequence[Trial]) -> None:
+        """Works out what the next suggestion and decision need: in a thread, before this policy takes over in a hook.
+
+        Args:
+            sweep: the sweep.
+            trials: all its trials so far.
+        """
+        self.suggest(sweep, trials, np.random.default_rng(0))
+        self._posterior(sweep, believable(sweep, trials), 0.0)
 
     def decide(self, sweep: Sweep, trials: Sequence[Trial], trial: Trial) -> Decision:
         """Whether a trial is worth going on with, now that it has reported.
@@ -128,8 +159,6 @@ class Policy:
             return Decision(Action.CONTINUE, "it is at its last step")
         if best is None or best.trial_id == trial.trial_id:
             return Decision(Action.CONTINUE, "no other trial is better")
-        if sum(own.curve.best(sweep.mode) is not None for own in trials) < _FEW_TO_COMPARE:
-            return Decision(Action.CONTINUE, "there are too few trials to compare it with")
         return self._by_chance(sweep, trials, trial, full)
 
     def _has_no_say(self, past: Experience, count: int) -> bool:
@@ -144,7 +173,7 @@ class Policy:
         return count < self.blind_starts or bool(rng.random() < self.blind_exploration)
 
     def chances(self, sweep: Sweep, trials: Sequence[Trial], asked: Sequence[Trial]) -> FloatArray:
-        """P(a trial beats the best one of today, halfway or at the end).
+        """P(a trial is the best one when it is halfway, or at its end).
 
         Args:
             sweep: the sweep.
@@ -154,22 +183,41 @@ class Policy:
         Returns:
             shape ``(n,)``.
         """
+        return self._prospects(sweep, believable(sweep, trials), asked)[0].max(axis=1)
+
+    def hurdle(self, sweep: Sweep, trials: Sequence[Trial], further: int) -> float:
+        """The best score that there is likely to be in so many further steps, NaN where there is none yet."""
+        nobody = Trial("a new one", {})
         trials = believable(sweep, trials)
-        full, score = full_step(sweep, trials), best_score(trials, sweep)
-        steps = [max(trial.curve.last_step + 1, full // 2) for trial in asked] + [full] * len(asked)
-        prediction = self._posterior(sweep, trials).predict([*asked, *asked], steps)
-        return prediction.probability_better(score, sweep.mode).reshape(2, -1).max(axis=0)
+        return float(_hurdles(self._posterior(sweep, trials), sweep, trials, [nobody], np.array([[further]]))[0, 0])
+
+    def _prospects(
+        self, sweep: Sweep, trials: Sequence[Trial], asked: Sequence[Trial]
+    ) -> tuple[FloatArray, FloatArray, Prediction]:
+        """Halfway and at the end: chances and hurdles, ``(n, 2)``, and what is predicted of the trials, ``(2 n,)``."""
+        full = full_step(sweep, trials)
+        last = np.array([trial.curve.last_step for trial in asked], np.int64)[:, None]
+        steps = np.concatenate([np.maximum(last + 1, full // 2), np.full_like(last, full)], axis=1)
+        twice = [trial for trial in asked for _ in range(2)]
+        posterior = self._posterior(sweep, trials)
+        prediction = posterior.predict(twice, steps.ravel().tolist())
+        hurdles = _hurdles(posterior, sweep, trials, asked, steps - last)
+        chances = prediction.probability_better(hurdles.ravel(), sweep.mode)
+        return chances.reshape(steps.shape), hurdles, prediction
 
     def _by_chance(self, sweep: Sweep, trials: Sequence[Trial], trial: Trial, full: int) -> Decision:
-        """Go on if the trial may beat the incumbent halfway or at the end."""
-        score = best_score(trials, sweep)
-        steps = [max(trial.curve.last_step + 1, full // 2), full]
-        prediction = self._posterior(sweep, trials).predict([trial] * 2, steps)
-        chance = float(prediction.probability_better(score, sweep.mode).max())
-        threshold = _BELOW * self.max_false_prunes if self.threshold is None else self.threshold
+        """Go on if the trial may be the best one halfway or at the end."""
+        chances, hurdles, prediction = self._prospects(sweep, trials, [trial])
+        likelier = int(chances[0].argmax())
+        chance, score = float(chances[0, likelier]), float(hurdles[0, likelier])
+        threshold = BELOW * self.max_false_prunes if self.threshold is None else self.threshold
         action = Action.STOP if chance < threshold else Action.CONTINUE
         forecast = Forecast(full, float(prediction.mean[-1]), float(prediction.std[-1]))
-        return Decision(action, f"chance to beat {score:.4g} is {chance:.0%}", chance, threshold, forecast)
+        reason, past = f"chance to beat {score:.4g} is {chance:.0%}", self._experience(sweep)
+        if past is None or _is_outgrown(past, len(trials)):
+            return Decision(action, reason, chance, threshold, forecast, model=PRIOR)
+        carried_by = self._memory.carriers(past, trial)
+        return Decision(action, reason, chance, threshold, forecast, model=self.version, carried_by=carried_by)
 
     def _most_promising(
         self,
@@ -184,7 +232,7 @@ class Policy:
         Among the candidates, then around the most promising of them, ever closer: the best of a few hundred random ones
         is far from the best there is in seven columns. What that gains is in docs/model_card.md.
         """
-        tried = [trial.config for trial in trials]
+        tried = places(sweep.space, [trial.config for trial in trials])
         step = max(round(self.horizon * full_step(sweep, trials)), 1)
         trials = self._foreseen(sweep, trials, step)
         score = best_score(trials, sweep)
@@ -193,8 +241,9 @@ class Policy:
         promising = _Promises(predictor.condition(sweep, trials), sweep, score, step)
         promising.judge(candidates)
         for spread in _REFINEMENTS:
+            tried |= places(sweep.space, promising.configs)
             near = neighbours(sweep.space, promising.best(_REFINED), rng, spread)
-            promising.judge(untried(near, sweep.space, [*tried, *promising.configs]))
+            promising.judge(untried(near, sweep.space, tried))
         reason = f"of {len(promising.configs)} candidates the one to improve most on {score:.4g} by step {step}"
         reason += "" if predictor is self.predictor else ", by this sweep alone"
         return promising.proposal(reason)
@@ -202,17 +251,17 @@ class Policy:
     def _foreseen(self, sweep: Sweep, trials: Sequence[Trial], step: int) -> list[Trial]:
         """The trials, with running ones extended to ``step`` by what is predicted there."""
         pending = [trial for trial in trials if not trial.status.is_over and trial.curve.last_step < step]
-        mean = self._posterior(sweep, trials).predict(pending, [step] * len(pending)).mean
+        mean = self._posterior(sweep, trials, _RENEWED_SHARE).predict(pending, [step] * len(pending)).mean
         reached = {
             trial.trial_id: replace(trial, curve=trial.curve.extended(Measurement(step, float(value))))
             for trial, value in zip(pending, mean, strict=True)
         }
         return [reached.get(trial.trial_id, trial) for trial in trials]
 
-    def _posterior(self, sweep: Sweep, trials: Sequence[Trial]) -> Posterior:
+    def _posterior(self, sweep: Sweep, trials: Sequence[Trial], stale: float = _STALE_SHARE) -> Posterior:
         past = self._experience(sweep)
         outgrown = past is not None and _is_outgrown(past, len(trials))
-        return self._memory.posterior(_ALONE if outgrown else self.predictor, sweep, trials)
+        return self._memory.posterior(_ALONE if outgrown else self.predictor, sweep, trials, stale)
 
     def _experience(self, sweep: Sweep) -> Experience | None:
         return self.predictor.experience(sweep) if isinstance(self.predictor, Experienced) else None
@@ -243,7 +292,10 @@ class _Promises:
     def proposal(self, reason: str) -> Proposal:
         """The one that promises most."""
         best = int(np.argmax(self._gains))
-        return _started(self.configs[best], reason, self._forecasts[best], self._gains[best])
+        forecast = self._forecasts[best]
+        ahead = Prediction(np.array([forecast.mean]), np.array([forecast.std]))
+        chance = float(ahead.probability_better(self._score, self._sweep.mode)[0])
+        return _started(self.configs[best], reason, forecast, self._gains[best], chance)
 
 
 class _Memory:
@@ -253,12 +305,19 @@ class _Memory:
         self._known: dict[str, int] = {}
         self._of: tuple[Predictor, Sweep] | None = None
         self._posterior: Posterior | None = None
+        self._carriers: dict[str, tuple[Carrier, ...]] = {}
 
-    def posterior(self, predictor: Predictor, sweep: Sweep, trials: Sequence[Trial]) -> Posterior:
-        """A posterior that lacks a few reports at most; of trials that are asked about it learns those anyway."""
-        reached = {trial.trial_id: len(trial.curve) for trial in trials if len(trial.curve)}
+    def carriers(self, past: Experience, trial: Trial) -> tuple[Carrier, ...]:
+        """See `Experience.carriers`; worked out once for a trial."""
+        if trial.trial_id not in self._carriers:
+            self._carriers[trial.trial_id] = past.carriers(trial.config)
+        return self._carriers[trial.trial_id]
+
+    def posterior(self, predictor: Predictor, sweep: Sweep, trials: Sequence[Trial], stale: float) -> Posterior:
+        """A posterior that lacks so many reports per trial at most; of trials it is asked about it learns them."""
+        reached = {trial.trial_id: size for trial in trials if (size := len(trial.curve))}
         missing = sum(reached.values()) - sum(self._known.values())
-        outdated = not 0 <= missing <= _STALE_SHARE * len(reached) or not self._known.keys() <= reached.keys()
+        outdated = not 0 <= missing <= stale * len(reached) or not self._known.keys() <= reached.keys()
         if self._posterior is None or self._of != (predictor, sweep) or outdated:
             self._posterior = predictor.condition(sweep, trials)
             self._of, self._known = (predictor, sweep), reached
@@ -271,14 +330,45 @@ def _is_outgrown(past: Experience, count: int) -> bool:
 
 
 def _started(
-    config: Config, reason: str, forecast: Forecast | None = None, acquisition: float | None = None
+    config: Config,
+    reason: str,
+    forecast: Forecast | None = None,
+    acquisition: float | None = None,
+    chance: float = math.nan,
 ) -> Proposal:
-    return Proposal(config, Decision(Action.START, reason, forecast=forecast, acquisition=acquisition))
+    return Proposal(config, Decision(Action.START, reason, chance, forecast=forecast, acquisition=acquisition))
 
 
 def is_checkpoint(trial: Trial) -> bool:
     """Whether the last report passed one of the steps 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, ... (a quarter apart)."""
     return passed(trial, lambda step: max(step + 1, round(step * 1.26))) is not None
+
+
+def _hurdles(
+    posterior: Posterior, sweep: Sweep, trials: Sequence[Trial], asked: Sequence[Trial], further: IntArray
+) -> FloatArray:
+    """What there is to beat in so many ``(n, 2)`` further steps: the best score of today, or a better one to come.
+
+    Trials that run meanwhile do not wait; what each is likely to come to counts. What that gains is in
+    docs/model_card.md.
+    """
+    today, rivals = best_score(trials, sweep), _leaders(sweep, trials)
+    if not rivals or not math.isfinite(today):
+        return np.full(further.shape, today)
+    reached = np.array([rival.curve.last_step for rival in rivals], np.int64)
+    steps = np.minimum(reached + further[..., None], full_step(sweep, trials))  # (n, 2, rivals)
+    mean = posterior.predict([*rivals] * further.size, steps.ravel().tolist()).mean
+    others = np.array([[rival.trial_id != trial.trial_id for rival in rivals] for trial in asked])[:, None]
+    expected = np.where(others, sweep.mode.sign * mean.reshape(steps.shape), -np.inf).max(axis=2)
+    return sweep.mode.sign * np.maximum(expected, sweep.mode.sign * today)
+
+
+def _leaders(sweep: Sweep, trials: Sequence[Trial]) -> list[Trial]:
+    """Those that run and have the best scores: the best one to come is hardly ever another one."""
+    still = [trial for trial in trials if not trial.status.is_over and trial.status is not TrialStatus.PAUSED]
+    running = [trial for trial in still if trial.curve.best(sweep.mode) is not None]
+    running.sort(key=lambda trial: sweep.mode.sign * (trial.curve.best(sweep.mode) or 0.0), reverse=True)
+    return running[:_RIVALS]
 
 
 def best_score(trials: Sequence[Trial], sweep: Sweep) -> float:

@@ -13,7 +13,7 @@ from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 
-from metahp.types import Config, FloatArray, Prediction, Sweep, SweepHistory, Trial
+from metahp.types import Carrier, Config, FloatArray, Prediction, Sweep, SweepHistory, Trial
 
 
 @runtime_checkable
@@ -80,24 +80,34 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """How a network did against the one before it, on trials that neither was trained on.
+    """How a network did against the one before it, on what neither was trained on.
 
     Attributes:
-        champion: mean log-likelihood per held-out report by the network from before, None if there was none.
+        champion: mean log-likelihood per report of held-out trials by the network from before, None if there was none.
         challenger: the same by the one that was trained further, None where nothing was held out.
         sweeps: how many were judged by.
+        champion_whole: mean log-likelihood per report of sweeps that are held out as a whole, as above.
+        challenger_whole: likewise.
+        whole_sweeps: how many those were.
     """
 
     champion: float | None
     challenger: float | None
     sweeps: int
+    champion_whole: float | None = None
+    challenger_whole: float | None = None
+    whole_sweeps: int = 0
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether anything was held out."""
+        return self.challenger is not None or self.challenger_whole is not None
 
     @property
     def challenger_wins(self) -> bool:
-        """Whether the further trained network is to be used: it has to be as good on what neither has seen."""
-        if self.champion is None or self.challenger is None:
-            return True
-        return self.challenger >= self.champion
+        """Whether the further trained network is as good on all that neither has seen, as far as that could be told."""
+        pairs = ((self.champion, self.challenger), (self.champion_whole, self.challenger_whole))
+        return all(after >= before for before, after in pairs if before is not None and after is not None)
 
 
 @runtime_checkable
@@ -131,6 +141,10 @@ class Experience(Protocol):
 
     def best_configs(self) -> Sequence[Config]:
         """The best of every past sweep, made legal in the new one's space, best first."""
+        ...
+
+    def carriers(self, config: Config) -> tuple[Carrier, ...]:
+        """The past trials that count most in what is believed of a configuration, the first one most."""
         ...
 
     def judge(self, configs: Sequence[Config], fraction: float) -> FloatArray:

@@ -44,11 +44,12 @@ class Pruning:
     Attributes:
         mode: see `Prune`; its name will do.
         max_false_prunes: share of the stopped trials that may turn out to have been winners: an aim, not a guarantee;
-            0 stops none.
+            0 stops none. With ``guarantee``: the share of sweeps that may lose their winner, and a promise.
         audit: share of the trials to be stopped that run on all the same, so that ``metahp audit`` can say how many
             winners are lost; 0 for none.
-        guarantee: with which confidence ``max_false_prunes`` is to be kept, by the store's own evidence; where that is
-            too thin, fewer trials are stopped. None to take it as an aim. See `metahp.certificate`.
+        guarantee: with which confidence ``max_false_prunes`` is to be kept, by the store's own shadow sweeps, or by
+            those that ship as long as they are too few; where neither suffice, fewer trials are stopped. None to take
+            it as an aim. See `metahp.certificate`.
 
     Raises:
         RecordError: an unknown mode, or a share that is none.
@@ -106,7 +107,9 @@ class Pruner:
             self._gate.foretold(MadeDecision(trial.trial_id, trial.curve.last_step, decision))
             self._gate.look_at(trials, sweep)
         if not self.is_open:
-            decision = replace(self._without_model(sweep, trials, trial), forecast=decision.forecast)
+            decision = replace(
+                self._without_model(sweep, trials, trial), forecast=decision.forecast, model=decision.model
+            )
         return self._carried_out(decision, trial) if decision.action is Action.STOP else decision
 
     def _without_model(self, sweep: Sweep, trials: Sequence[Trial], trial: Trial) -> Decision:
@@ -118,6 +121,10 @@ class Pruner:
         """Takes up what an earlier driver of the sweep has decided, so that the gate knows its forecasts."""
         for made in decisions:
             self._gate.foretold(made)
+
+    def remember(self, hits: Sequence[bool]) -> None:
+        """Takes up whether the forecasts of past sweeps came true, see `metahp.gate.past_hits`."""
+        self._gate.remember(hits)
 
     def _carried_out(self, decision: Decision, trial: Trial) -> Decision:
         chance = self._pruning.propensity

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 import numpy as np
@@ -17,6 +17,7 @@ from metahp.store import Store
 from metahp.types import Config, Mode, Sweep, TaskValue, Trial
 
 _LOW, _HIGH = 0.1, 0.9
+_MOST_SOURCES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,14 @@ class Recommended:
         score: predicted metric after a full training, None where no past sweep measured this metric.
         low: the score is lower in one case of ten; None as ``score``.
         high: the score is higher in one case of ten; None as ``score``.
+        sources: sweep_ids of the past sweeps that speak most for it, beyond those before it; at most three.
     """
 
     config: Config
     score: float | None
     low: float | None
     high: float | None
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +99,13 @@ def recommend(
         caveat = "no past sweep shares at least half of these hyperparameters; a sweep without history explores"
         return Recommendation((), (), caveat)
     configs = _portfolio(sweep, experience, count, np.random.default_rng(seed))
+    sources = _sources(configs, experience)
     if not experience.knows_metric:
         caveat = f"no past sweep of these hyperparameters measured {metric!r} to be {_aim(mode)}: scores are unknown"
-        return Recommendation(_unscored(configs), tuple(experience.sources), caveat)
-    return Recommendation(_scored(predictor, sweep, configs, experience.bounds), tuple(experience.sources))
+        unscored = [Recommended(config, None, None, None) for config in configs]
+        return Recommendation(_with(sources, unscored), tuple(experience.sources), caveat)
+    scored = _scored(predictor, sweep, configs, experience.bounds)
+    return Recommendation(_with(sources, scored), tuple(experience.sources))
 
 
 def _portfolio(sweep: Sweep, experience: Experience, count: int, rng: np.random.Generator) -> list[Config]:
@@ -121,8 +127,24 @@ def _scored(
     return tuple(Recommended(config, float(mean), float(low), float(high)) for config, mean, low, high in bands)
 
 
-def _unscored(configs: Sequence[Config]) -> tuple[Recommended, ...]:
-    return tuple(Recommended(config, None, None, None) for config in configs)
+def _sources(configs: Sequence[Config], experience: Experience) -> list[tuple[str, ...]]:
+    """Of each configuration, the past sweeps that gain most by it: that judge it better than all those before it."""
+    if not configs:
+        return []
+    levels = experience.judge(configs, 1.0)
+    found = []
+    for place in range(len(configs)):
+        before = levels[:, :place].max(axis=1, initial=0.0)
+        gain = experience.weights * np.maximum(levels[:, place] - before, 0.0)
+        if not gain.any():  # it adds nothing at a full training; what it adds earlier is from those that like it best
+            gain = experience.weights * np.maximum(levels[:, place], 0.0)
+        best = np.argsort(-gain, kind="stable")[:_MOST_SOURCES]
+        found.append(tuple(experience.sources[which] for which in best if gain[which] > 0.0))
+    return found
+
+
+def _with(sources: Sequence[tuple[str, ...]], recommended: Sequence[Recommended]) -> tuple[Recommended, ...]:
+    return tuple(replace(each, sources=own) for each, own in zip(recommended, sources, strict=True))
 
 
 def _text(value: float | None) -> str:

@@ -249,8 +249,8 @@ class Prediction:
         """The q-quantile of each query, shape ``(n,)``."""
         return self.mean + self.std * NormalDist().inv_cdf(q)
 
-    def probability_better(self, threshold: float, mode: Mode) -> FloatArray:
-        """P(score is strictly better than ``threshold``) of each query, shape ``(n,)``."""
+    def probability_better(self, threshold: float | FloatArray, mode: Mode) -> FloatArray:
+        """P(score is strictly better than ``threshold``, one or shape ``(n,)``) of each query, shape ``(n,)``."""
         gap = mode.sign * (self.mean - threshold)
         with np.errstate(divide="ignore", invalid="ignore"):
             z = np.where(self.std > 0, gap / self.std, np.where(gap > 0, np.inf, -np.inf))
@@ -286,19 +286,38 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
+class Carrier:
+    """A past trial that a prediction rests on.
+
+    Attributes:
+        sweep_id: its sweep.
+        trial_id: the trial.
+        weight: how much its sweep counts, times how alike the configurations are; from 0 to 1.
+    """
+
+    sweep_id: str
+    trial_id: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What to do with a trial, and why.
 
     Attributes:
         action: start, continue, pause or stop.
         reason: one clause for people.
-        probability: predicted chance to beat the incumbent, NaN where no prediction was asked.
+        probability: predicted chance to beat the incumbent; of a new trial, to be better by the step it was chosen for
+            than what is then expected of the others. NaN where no prediction was asked.
         threshold: below it the trial is stopped, NaN where none applied.
         forecast: of the score at the last step (of a new trial, at the one it was chosen for), None where no
             prediction was asked.
         propensity: the chance with which the action is carried out.
         carried_out: whether it is; if not, the trial goes on.
         acquisition: what a new trial was chosen for, the larger the better, None where nothing was compared.
+        model: what has predicted: a version of the store's predictor, ``shipped``, or ``prior`` where the past had no
+            say; None where nothing was predicted.
+        carried_by: the past trials that it rests on most, the first one most.
     """
 
     action: Action
@@ -309,11 +328,13 @@ class Decision:
     propensity: float = 1.0
     carried_out: bool = True
     acquisition: float | None = None
+    model: str | None = field(default=None, compare=False)  # kept in `MadeDecision`
+    carried_by: tuple[Carrier, ...] = ()
 
     @property
     def is_predicted(self) -> bool:
-        """Whether a prediction was asked."""
-        return not math.isnan(self.probability)
+        """Whether a running trial was judged by its chance."""
+        return self.action is not Action.START and not math.isnan(self.probability)
 
     @property
     def stops(self) -> bool:
@@ -342,7 +363,7 @@ class MadeDecision:
         trial_id: of the trial that it was about.
         step: the newest that was known of the trial, 0 before it was started.
         decision: what was decided.
-        model_version: of the store's predictor, None where none was asked.
+        model_version: see `Decision.model`.
     """
 
     trial_id: str
@@ -358,8 +379,12 @@ def _fixed(array: NDArray[Any]) -> NDArray[Any]:
 
 def incumbent(trials: Sequence[Trial], mode: Mode) -> Trial | None:
     """The trial with the best finite value at any step; the first such trial where several tie."""
-    scored = [(best, trial) for trial in trials if (best := trial.curve.best(mode)) is not None]
-    return max(scored, key=lambda pair: mode.sign * pair[0], default=(None, None))[1]
+    found, score, sign = None, -math.inf, mode.sign
+    for trial in trials:  # asked for at every report of a sweep of any length
+        best = trial.curve.best(mode)
+        if best is not None and sign * best > score:
+            found, score = trial, sign * best
+    return found
 
 
 def parse_mode(mode: str) -> Mode:

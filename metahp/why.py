@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
+import pyarrow.compute as pc
 
+from metahp.blame import Blame, blames
 from metahp.errors import StoreError
 from metahp.features import Scale, full_step, scale_of
 from metahp.models import load_version, newest_version
 from metahp.policy import Policy, best_score
-from metahp.predictor import Predictor
+from metahp.predictor import Posterior, Predictor
 from metahp.prior_predictor import PriorPredictor
+from metahp.relatives import Relative, relatives
 from metahp.store import Store
-from metahp.types import LearningCurve, MadeDecision, SweepHistory, Trial
+from metahp.types import LearningCurve, MadeDecision, Sweep, SweepHistory, Trial, incumbent
 
-_ALIKE = 5
+_MOST_PAST = 30  # sweeps that are looked through for similar trials
 _STEPS_TO_THE_BEST = 12
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
@@ -39,21 +44,6 @@ class Outlook:
     half_high: float
     high: float
     seen: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Relative:
-    """A trial with a similar configuration.
-
-    Attributes:
-        trial: the trial.
-        distance: of the configurations, 0 for equal ones, 1 for opposite corners of the space.
-        best: its best value, None where it has none.
-    """
-
-    trial: Trial
-    distance: float
-    best: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +70,40 @@ class Explanation:
         history: its sweep.
         trial: the trial.
         decisions: about it, the first one first.
+        decided_at: when each of them was written down.
         forecasts: at the steps after those it had when it was last decided about; made now, by the predictor named.
+        incumbent: the best of the other trials, None where none has a score.
         chance: that it beats the incumbent by the last step, as it is predicted now.
+        blames: the hyperparameters in which it differs from the incumbent, the most to blame first; none where it is
+            the best one itself.
         turning_point: None unless a prediction has stopped it; what would have changed that.
         model_version: of the predictor that was asked now, None for the one that knows this sweep alone.
         relatives: the most similar trials of the sweep, the nearest first.
+        past_relatives: those of the store's other sweeps.
     """
 
     history: SweepHistory
     trial: Trial
     decisions: tuple[MadeDecision, ...]
+    decided_at: tuple[datetime | None, ...]
     forecasts: tuple[Outlook, ...]
+    incumbent: Trial | None
     chance: float | None
+    blames: tuple[Blame, ...]
     turning_point: TurningPoint | None
     model_version: str | None
     relatives: tuple[Relative, ...]
+    past_relatives: tuple[Relative, ...]
+
+    @property
+    def is_best(self) -> bool:
+        """Whether it is the best trial of its sweep."""
+        return incumbent(self.history.trials, self.history.sweep.mode) is self.trial
+
+    @property
+    def most_to_blame(self) -> Blame | None:
+        """The hyperparameter most to blame for this trial, None where none is by itself."""
+        return next((each for each in self.blames if each.counts), None)
 
 
 def explain(store: Store, trial_id: str, sweep_id: str | None = None) -> Explanation:
@@ -109,12 +118,28 @@ def explain(store: Store, trial_id: str, sweep_id: str | None = None) -> Explana
         StoreError: there is no such trial, or more than one.
     """
     history, trial = _found(store, trial_id, sweep_id)
-    decisions = tuple(d for d in store.decisions(history.sweep.sweep_id) if d.trial_id == trial.trial_id)
+    sweep, full = history.sweep, full_step(history.sweep, history.trials)
+    decisions = tuple(d for d in store.decisions(sweep.sweep_id) if d.trial_id == trial.trial_id)
     predictor, version = _predictor(store)
-    decided_at = decisions[-1].step if decisions else trial.curve.last_step
-    forecasts, chance = _forecast(predictor, history, trial, decided_at)
-    turning = _turning_point(predictor, history, trial, decisions[-1]) if decisions else None
-    return Explanation(history, trial, decisions, forecasts, chance, turning, version, _relatives(history, trial))
+    others = [own for own in history.trials if own.trial_id != trial.trial_id]
+    best = incumbent(others, sweep.mode)
+    known = replace(trial, curve=trial.curve.until(decisions[-1].step if decisions else trial.curve.last_step))
+    posterior = predictor.condition(sweep, [*others, known])
+    forecasts, chance = _forecast(posterior, sweep, trial, known, best, full)
+    return Explanation(
+        history=history,
+        trial=trial,
+        decisions=decisions,
+        decided_at=_times(store, sweep.sweep_id, decisions),
+        forecasts=forecasts,
+        incumbent=best,
+        chance=chance,
+        blames=() if incumbent(history.trials, sweep.mode) is trial else blames(posterior, sweep, trial, best, full),
+        turning_point=_turning_point(predictor, history, trial, decisions[-1]) if decisions else None,
+        model_version=version,
+        relatives=relatives(sweep, trial, [history]),
+        past_relatives=relatives(sweep, trial, _past(store, sweep)),
+    )
 
 
 def _found(store: Store, trial_id: str, sweep_id: str | None) -> tuple[SweepHistory, Trial]:
@@ -136,18 +161,32 @@ def _predictor(store: Store) -> tuple[Predictor, str | None]:
     return (load_version(store, version), version) if version else (PriorPredictor(), None)
 
 
+def _times(store: Store, sweep_id: str, decisions: Sequence[MadeDecision]) -> tuple[datetime | None, ...]:
+    """When decisions about one trial were written down; a driver that resumed may have decided at a step again."""
+    if not decisions:
+        return ()
+    where = (pc.field("sweep_id") == sweep_id) & (pc.field("trial_id") == decisions[0].trial_id)
+    columns = ["step", "action", "decided_utc"]
+    told = [row for batch in store.scan("decisions", columns, where) for row in batch.to_pylist()]
+    known = {(row["step"], row["action"]): row["decided_utc"].replace(tzinfo=UTC) for row in told}
+    return tuple(known.get((made.step, str(made.decision.action))) for made in decisions)
+
+
+def _past(store: Store, own: Sweep) -> Iterator[SweepHistory]:
+    """The newest of the other sweeps."""
+    others = [sweep for sweep in store.sweeps() if sweep.sweep_id != own.sweep_id]
+    return (store.history(sweep.sweep_id) for sweep in others[-_MOST_PAST:])
+
+
 def _forecast(
-    predictor: Predictor, history: SweepHistory, trial: Trial, decided_at: int
+    posterior: Posterior, sweep: Sweep, trial: Trial, known: Trial, best: Trial | None, full: int
 ) -> tuple[tuple[Outlook, ...], float | None]:
     """The rest of the trial, from what it had shown when it was decided about, beside all other trials."""
-    sweep, full = history.sweep, full_step(history.sweep, history.trials)
-    known = replace(trial, curve=trial.curve.until(decided_at))
-    others = [own for own in history.trials if own.trial_id != trial.trial_id]
-    best = SweepHistory(sweep, tuple(others)).incumbent()
+    decided_at = known.curve.last_step
     steps = sorted({int(step) for step in np.linspace(decided_at + 1, full, 6)}) if decided_at < full else []
     if not steps:
         return (), None
-    prediction = predictor.condition(sweep, [*others, known]).predict([known] * len(steps), steps)
+    prediction = posterior.predict([known] * len(steps), steps)
     seen = {m.step: m.value for m in trial.curve.measurements}
     low, half_low, likely, half_high, high = (prediction.quantile(q).tolist() for q in _QUANTILES)
     bands = zip(steps, low, half_low, likely, half_high, high, strict=True)
@@ -180,15 +219,3 @@ def _turning_point(
 def _usual_start(scale: Scale | None, best: float) -> float:
     """The score at which trials of the sweep usually start, for one that has diverged."""
     return best if scale is None else float(scale.values(np.zeros(1))[0])
-
-
-def _relatives(history: SweepHistory, trial: Trial) -> tuple[Relative, ...]:
-    others = [own for own in history.trials if own.trial_id != trial.trial_id and len(own.curve)]
-    if not others or not history.sweep.space.dimension:
-        return ()
-    units, active = history.sweep.space.encode([own.config for own in (trial, *others)])
-    apart = np.where(active[1:] & active[0], units[1:] - units[0], active[1:] != active[0])
-    distances = np.sqrt(np.square(apart).mean(axis=1))
-    nearest = np.argsort(distances, kind="stable")[:_ALIKE]
-    mode = history.sweep.mode
-    return tuple(Relative(others[i], float(distances[i]), others[i].curve.best(mode)) for i in nearest)

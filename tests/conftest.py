@@ -12,6 +12,7 @@ from hypothesis import settings
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("METAHP_LEARN", "0")  # no learner beside each small sweep, except where that is what is tested
 
 # One thread repeats a training to the last bit, and TensorFlow takes the number only before its first use: tests that
 # train run in any order only if it is set before all of them.

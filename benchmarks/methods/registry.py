@@ -25,6 +25,7 @@ from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 from benchmarks.history import Past
+from benchmarks.methods.foresight import Foresight
 from benchmarks.methods.halving import BatchHalving, BatchSearch
 from benchmarks.methods.optuna_space import define_by_run
 from benchmarks.methods.random_search import ListSearch, RandomSearch
@@ -41,7 +42,7 @@ class Setting:
     """What a method is told.
 
     Attributes:
-        task: what is swept; a method may read its description and its space, never its curves.
+        task: what is swept; a method may read its description and its space; its curves only Foresight.
         past: what was swept before.
         seed: of all that the method leaves to chance.
         workers: how many trials train at once; most methods leave that to Tune.
@@ -137,6 +138,10 @@ def _audited(share: float) -> Build:
     return build
 
 
+def _foresight(setting: Setting) -> TrialScheduler:
+    return Foresight(setting.task)
+
+
 def _fifo(setting: Setting) -> TrialScheduler:
     return FIFOScheduler()
 
@@ -192,6 +197,9 @@ METHODS: dict[str, Method] = {
     ),
     "meta+asha": Method(
         _with(_meta_search, _asha3), "MetaSearch, ASHA with rungs 1, 3, 9, 27", learns=True, trains=True
+    ),
+    "meta+foresight": Method(
+        _with(_meta_search, _foresight), "MetaSearch, stopped by what is to come (a bound)", learns=True, trains=True
     ),
     "random+meta": Method(_with(_random, _meta_schedule), "random search, MetaScheduler", learns=True, trains=True),
     "meta-undescribed": Method(_undescribed, "meta, told nothing of the task", learns=True, trains=True),

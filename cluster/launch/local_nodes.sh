@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
-# Several Ray nodes on this machine, to try a cluster without one: local_nodes.sh 3 [CPUs of each]
-# Prints how to reach it; Ctrl-C, or the end of its standard input, ends all of it.
+# Several Ray nodes on this machine, to try a cluster without one: local_nodes.sh 3 [CPUs of each] [-- command ...]
+# With a command, e.g. `metahp run sweep.yaml` or `metahp submit sweep.yaml`, it lives as long as that one, and ends with
+# its exit code. GPUS=2 before it gives each node two GPUs, as far as Ray knows; else they have none.
+# Else it prints how to reach it; Ctrl-C, or the end of its standard input, ends all of it.
 set -euo pipefail
 
 count=${1:?how many nodes}
-cpus=${2:-1}
+shift
+cpus=1
+[[ ${1:---} = -- ]] || { cpus=$1 && shift; }
+[[ ${1:-} != -- ]] || shift
 source "$(dirname "$0")/environment.sh"
 # Folder and ports are its own, so that it can live beside other clusters; the name is short, it holds Unix sockets.
 folder=$(mktemp -d /tmp/rayXXXXXX)
@@ -26,7 +31,7 @@ trap end EXIT
 trap exit INT TERM
 
 start() { # each node ends what it has started
-  ray start --block --node-ip-address=127.0.0.1 --num-cpus="$cpus" --dashboard-agent-listen-port=0 "$@" \
+  ray start --block --node-ip-address=127.0.0.1 --num-cpus="$cpus" --num-gpus="${GPUS:-0}" --dashboard-agent-listen-port=0 "$@" \
     </dev/null >>"$folder/log" 2>&1 &
   nodes+=($!)
 }
@@ -47,6 +52,15 @@ for ((node = 2; node <= count; node++)); do # one after another: raylets of one 
   start --address="127.0.0.1:$port"
   wait_for "$node" || { cat "$folder/log" >&2; exit 1; }
 done
-echo "export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$folder/token RAY_ADDRESS=127.0.0.1:$port"
-echo "export RAY_API_SERVER_ADDRESS=http://127.0.0.1:$dashboard"
+for ((tries = 0; tries < 240; tries++)); do # jobs need the dashboard, which comes up last
+  ! (: <>"/dev/tcp/127.0.0.1/$dashboard") 2>/dev/null || break
+  sleep 0.5
+done
+reach=(RAY_ADDRESS="127.0.0.1:$port" RAY_API_SERVER_ADDRESS="http://127.0.0.1:$dashboard")
+if (($#)); then
+  export "${reach[@]}"
+  "$@" && exit || exit
+fi
+echo "export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$folder/token ${reach[0]}"
+echo "export ${reach[1]}"
 cat >/dev/null

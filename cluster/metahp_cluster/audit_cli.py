@@ -2,59 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
-from metahp.audit import Audit, audit_of_store
+from metahp.audit import Audit
 from metahp.audit import audit as audit_of
-from metahp.certificate import certificate, evidence_of, evidence_of_store
+from metahp.certificate import Certificate
+from metahp.coverage import Coverage, coverage
 from metahp.policy import MAX_FALSE_PRUNES
+from metahp.prior_evidence import certified
 from metahp.store import Store
 from metahp_cluster.as_json import AsJson, print_json
+from metahp_cluster.audit_text import forecasts_told, told
+from metahp_cluster.damage import warn_of_holes
+from metahp_cluster.own_store import Location, opened
+from metahp_cluster.printable import print_lines
+from metahp_cluster.sweep_ids import known_id
 
 CONFIDENCE = 0.9
 
 
 def audit(
-    location: Annotated[str, typer.Argument(help="The store's directory or URI.", envvar="METAHP_STORE")],
+    location: Location = None,
     sweep_id: Annotated[str | None, typer.Option("--sweep", help="By default all of them.", metavar="ID")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say how often stopping trials was right: some run on all the same, so that this is known."""
-    store = Store(location, create=False)
+    """Say how often stopping trials was right: some run on all the same, so that this is known.
+
+    Of sweeps in shadow mode it says what stopping would have saved, and which trials it would have ended.
+
+    Example: metahp audit ~/sweeps
+    """
+    store = opened(location)
     if sweep_id is None:
-        found, evidence = audit_of_store(store), evidence_of_store(store)
+        found, seen = audit_of_all(store)
     else:
-        history, decisions = store.history(sweep_id), store.decisions(sweep_id)
-        found, evidence = audit_of(history, decisions), evidence_of(history, decisions)
-    promise = certificate(evidence, MAX_FALSE_PRUNES, CONFIDENCE)
+        own = known_id(store, sweep_id)
+        history, decisions = store.history(own), store.decisions(own)
+        found, seen = audit_of(history, decisions), coverage(history, decisions)
+    promise = promise_of(store)
+    warn_of_holes(store)
     if as_json:
-        print_json(as_data(found) | {"certificate": promise})
+        print_json(_data(found) | {"forecasts": seen, "certificate": promise})
     else:
-        print("\n".join([*told(found), str(promise)]))
+        print_lines([*told(found), *forecasts_told(seen), str(promise)])
 
 
-def told(found: Audit) -> Iterator[str]:
-    """The audit in sentences."""
-    if not found.condemned:
-        yield "no decision to stop a trial is on record"
-        return
-    yield f"{found.condemned} trials were to be stopped: {found.stopped} were, {len(found.spared)} ran on as a sample"
-    yield f"epochs saved {found.epochs_saved}, less {found.epochs_spent} for the sample"
-    if not found.judged:
-        yield "none of the sample has ended yet, so nothing is known about how often stopping was wrong"
-        return
-    low, high = found.interval()
-    yield f"{len(found.winners)} of {len(found.judged)} in the sample that ended beat every other trial of their sweep:"
-    yield f"  false prunes {found.false_prune_rate:.1%}, with 90 % confidence {low:.1%} to {high:.1%}"
-    yield f"  lost by stopping one trial, on average: {found.mean_gain:.4g} of the metric"
-    for winner in found.winners:
-        yield f"  {winner.trial_id} was to be stopped after epoch {winner.step} and won by {winner.gain:.4g}"
+def audit_of_all(store: Store) -> tuple[Audit, Coverage]:
+    """The audits of all sweeps of a store, and what has come of their forecasts, taken together.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    found, seen = Audit(), Coverage()
+    for history in store.curves():
+        decisions = store.decisions(history.sweep.sweep_id)
+        found += audit_of(history, decisions)
+        seen += coverage(history, decisions)
+    return found, seen
 
 
-def as_data(found: Audit) -> dict[str, Any]:
+def promise_of(store: Store) -> Certificate:
+    """By which threshold a sweep with ``guarantee: 0.9`` would stop, as far as all sweeps of a store vouch for it.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    return certified(store, None, MAX_FALSE_PRUNES, CONFIDENCE)
+
+
+def _data(found: Audit) -> dict[str, Any]:
     """The audit for programs."""
     low, high = found.interval()
     return {
@@ -66,5 +85,11 @@ def as_data(found: Audit) -> dict[str, Any]:
         "mean_gain": found.mean_gain,
         "epochs_saved": found.epochs_saved,
         "epochs_spent": found.epochs_spent,
-        "spared": list(found.spared),
+        "shadow": {
+            "would_stop": len(found.shadowed),
+            "would_save": found.epochs_shadowed,
+            "of_epochs": found.epochs_trained,
+            "winners": [each.trial_id for each in found.shadowed if each.gain > 0],
+        },
+        "spared": [asdict(each) for each in found.spared],
     }

@@ -18,9 +18,10 @@ PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_opt
 def bench(context: typer.Context) -> None:
     """Compare with ASHA, random search, Optuna and others on recorded curves; needs a checkout of the project.
 
-    Everything that follows is passed on to `python -m benchmarks`: `metahp bench --help` says what there is,
-    `metahp bench replay --tasks synthetic-plain --seeds 1` is the shortest comparison. Run it inside the checkout, or
-    install that with `pip install --editable '.[bench]'` and run it anywhere.
+    Example: metahp bench replay --tasks synthetic-plain --seeds 1
+
+    Everything that follows is passed on to `python -m benchmarks`: `metahp bench --help` says what there is. Run it
+    inside the checkout, or install that with `pip install --editable '.[bench]'` and run it anywhere.
     """
     root = _checkout()
     found = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))

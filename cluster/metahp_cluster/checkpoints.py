@@ -1,8 +1,8 @@
 """Checkpoints are kept where they can win, and deleted where they cannot: a sweep's disk does not fill up with losers.
 
-A trial that runs or is paused needs its newest checkpoint (Tune keeps no other). One that was stopped or has failed
-does not. Of those that were trained to the end, the best ones are kept, as many as there is room for, and the best one
-of all in any case.
+A trial that runs or is paused needs its newest checkpoint, and no other. One that was stopped or has failed needs
+none. Of those that were trained to the end, the best ones are kept, as many as there is room for, and the best one of
+all in any case.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from metahp.types import Mode
 from metahp_searchers.reports import measurement_of
 
 _log = logging.getLogger(__name__)
+FAILED = "checkpoint_failed"  # in a report: why the checkpoint that belongs to it could not be saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,20 @@ class Tidy(Callback):
         self._best: dict[str, float] = {}
         self._stopped: set[str] = set()
         self._kept: list[_Kept] = []
+        self._failure_told = False
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Of this trial Tune keeps the newest checkpoint alone.
+
+        Told the same of the whole run, by ``RunConfig``, Tune writes down all trials of the sweep at each checkpoint.
+        """
+        trial.run_metadata.checkpoint_manager.checkpoint_config.num_to_keep = 1
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        """Remembers how good the trial is."""
+        """Remembers how good the trial is; says, once, that checkpoints cannot be saved."""
+        self._tell_failure(result)
         measurement = measurement_of(result, self._metric, self._time_attr)
         if measurement is None:
             return
@@ -60,6 +70,16 @@ class Tidy(Callback):
             self._best[trial.trial_id] = score
         if result.get("done") and measurement.step < self._full:
             self._stopped.add(trial.trial_id)
+
+    def _tell_failure(self, result: dict[str, Any]) -> None:
+        if FAILED not in result or self._failure_told:
+            return
+        self._failure_told = True
+        _log.warning(
+            "checkpoints cannot be saved: %s; results are kept, and trials that are interrupted will begin anew: make "
+            "room where output is",
+            result[FAILED],
+        )
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Keeps the checkpoint if it is among the best."""

@@ -24,7 +24,9 @@ def described(path: Path) -> Description:
     try:
         with open(path, "rb") as file:
             return _of(np.load(file, allow_pickle=False), path)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as problem:
+    except OSError as problem:
+        raise RecordError(f"{path} cannot be read: {problem.strerror or problem}") from problem
+    except (ValueError, EOFError, zipfile.BadZipFile) as problem:
         if isinstance(problem, RecordError):
             raise
         raise RecordError(f"{path} cannot be read as arrays of NumPy: {problem}") from problem

@@ -8,7 +8,7 @@
 ``TUNE_DISABLE_AUTO_CALLBACK_LOGGERS`` Tune's own CSV, JSON and TensorBoard files cost half of the driver's time; the
                                       store has all that is in them
 ``TUNE_DISABLE_STRICT_METRIC_CHECKING`` a report without the metric is a missing value, not the end of the sweep
-``TUNE_GLOBAL_CHECKPOINT_S``          Tune's snapshots are not used, sweeps are resumed from the store: seldom
+``TUNE_GLOBAL_CHECKPOINT_S``          Tune's snapshots are not used, sweeps are resumed from the store: once
 ``TUNE_FUNCTION_THREAD_TIMEOUT_S``    a worker waits for a stopped trial's thread before it takes the next one; Tune's
                                       two seconds are too few on a busy machine, and the next trial fails
 ``TUNE_DISABLE_SIGINT_HANDLER``       Ctrl-C is handled by `metahp_cluster.interrupts`
@@ -19,6 +19,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from pathlib import Path
@@ -33,7 +34,7 @@ DEFAULTS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
-    "TUNE_GLOBAL_CHECKPOINT_S": "60",
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",
     "TUNE_FUNCTION_THREAD_TIMEOUT_S": "300",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
@@ -41,6 +42,7 @@ DEFAULTS = {
 }
 
 IN_JOB = "METAHP_IN_JOB"  # set where a cluster runs what was submitted to it: code and settings came with the job
+_BACKEND = "KERAS_BACKEND"
 _WORKERS_TOO = (
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO",
     "TUNE_FUNCTION_THREAD_TIMEOUT_S",
@@ -59,7 +61,19 @@ def prepare() -> None:
 
 def for_workers() -> dict[str, str]:
     """What the processes on other machines must be told."""
-    return {name: DEFAULTS[name] for name in _WORKERS_TOO}
+    backend = {_BACKEND: os.environ[_BACKEND]} if _BACKEND in os.environ else {}
+    return {name: DEFAULTS[name] for name in _WORKERS_TOO} | backend
+
+
+def keras_backend() -> str:
+    """The one that Keras will use, by its own rules, without importing it."""
+    if _BACKEND in os.environ:
+        return os.environ[_BACKEND]
+    config = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "keras.json"
+    try:
+        return str(json.loads(config.read_text())["backend"])
+    except (OSError, ValueError, KeyError):
+        return "tensorflow"
 
 
 def cluster_address() -> str | None:

@@ -161,19 +161,11 @@ def trial_curve(view: SweepView, own: Scored) -> go.Figure:
 
 
 def outlook(view: SweepView, own: Scored, forecasts: Sequence[Outlook]) -> go.Figure:
-    """One trial with what is predicted of it: the median, and the middle 80 %."""
+    """One trial with what is predicted of it: the median, the middle half, and the middle 80 %."""
     figure = go.Figure()
     steps = [each.step for each in forecasts]
-    quiet = {"color": OTHER, "width": 0}
-    edge = {"x": steps, "mode": "lines", "line": quiet, "hoverinfo": "skip", "legendgroup": "band"}
-    figure.add_scatter(y=[each.low for each in forecasts], showlegend=False, **edge)
-    figure.add_scatter(
-        y=[each.high for each in forecasts],
-        fill="tonexty",
-        fillcolor="rgba(217,146,43,.22)",
-        name="middle 80 %",
-        **edge,
-    )
+    _add_band(figure, steps, [(each.low, each.high) for each in forecasts], "80 %", "rgba(217,146,43,.18)")
+    _add_band(figure, steps, [(each.half_low, each.half_high) for each in forecasts], "50 %", "rgba(217,146,43,.38)")
     figure.add_scatter(
         x=steps,
         y=[each.likely for each in forecasts],
@@ -185,6 +177,15 @@ def outlook(view: SweepView, own: Scored, forecasts: Sequence[Outlook]) -> go.Fi
     colour = COLOURS.get(own.trial.status, OTHER)
     _add_curves(figure, [own], f"trial {own.number}", colour, width=3, opacity=1.0, marks=True)
     return laid_out(figure, "epoch", view.history.sweep.metric)
+
+
+def _add_band(
+    figure: go.Figure, steps: Sequence[int], edges: Sequence[tuple[float, float]], share: str, colour: str
+) -> None:
+    quiet = {"color": OTHER, "width": 0}
+    edge = {"x": steps, "mode": "lines", "line": quiet, "hoverinfo": "skip", "legendgroup": share}
+    figure.add_scatter(y=[low for low, _ in edges], showlegend=False, **edge)
+    figure.add_scatter(y=[high for _, high in edges], fill="tonexty", fillcolor=colour, name=f"middle {share}", **edge)
 
 
 def spark(points: Sequence[tuple[int, float]], width: int = 96, height: int = 24) -> str:

@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import requests
-
 from metahp.errors import ClusterError
 from metahp_cluster import environment
 
@@ -187,6 +185,8 @@ async def _next_of(lines: AsyncIterator[str]) -> str:
 
 def _answers_anyone(address: str) -> bool:
     """Whether the dashboard answers somebody without a token."""
+    import requests  # slow, and most commands need no cluster
+
     try:
         answer = requests.get(f"{address}/api/version", timeout=_TIMEOUT_S)
     except requests.RequestException as problem:

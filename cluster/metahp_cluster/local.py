@@ -9,25 +9,32 @@ from typing import TextIO
 
 from metahp.errors import StoreError, SweepSpecError
 from metahp.store import Store
+from metahp.store.shares import TrialShare
 from metahp.types import SweepHistory
 from metahp_cluster import machine
 from metahp_cluster.display import display
 from metahp_cluster.forecaster import Forecaster
 from metahp_cluster.interrupts import Brake
-from metahp_cluster.learning import learning
 from metahp_cluster.monitor import Monitor
 from metahp_cluster.progress import Progress
 from metahp_cluster.results import SweepResult
-from metahp_cluster.spec import Sweep, recorded
+from metahp_cluster.spec import Sweep, on_file_system, recorded
 from metahp_cluster.start_together import starting_together
+from metahp_cluster.trial_start import made_ready
 from metahp_cluster.tuning import cluster_for, make_search, make_tuner, run_tuner
 from metahp_cluster.user_code import TrainFunction
 from metahp_cluster.views import NoView, View
+from metahp_cluster.workers import check_backend
 from metahp_searchers import new_sweep_id
 
 
 def run_trials(
-    sweep: Sweep, train: TrainFunction, store: Store, history: SweepHistory | None, watch: TextIO | None
+    sweep: Sweep,
+    train: TrainFunction,
+    store: Store,
+    history: SweepHistory | None,
+    watch: TextIO | None,
+    logical: machine.Logical,
 ) -> SweepResult:
     """Run the trials of a sweep, or what is left of it.
 
@@ -37,6 +44,7 @@ def run_trials(
         store: where it is kept.
         history: what of it is over, None for a new one.
         watch: where progress is shown, None for nowhere.
+        logical: what Ray counts with in place of what this machine has.
     """
     history = history or SweepHistory(recorded(sweep, new_sweep_id()))
     sweep_id = history.sweep.sweep_id
@@ -44,8 +52,7 @@ def run_trials(
     brake = Brake()
     with display(folder / "sweep.log", watch) as view:
         view.say(f"sweep {sweep.name} {sweep_id}; what Ray and the trials print is in {folder / 'sweep.log'}")
-        with learning(store) if sweep.learn else nullcontext():
-            _run_on_ray(sweep, train, store, history, folder, view, brake)
+        _run_on_ray(sweep, train, store, history, folder, view, brake, logical)
     return SweepResult(
         history=_now(store, history),
         trials_wanted=sweep.budget.trials,
@@ -59,27 +66,30 @@ def run_trials(
 
 
 def _run_on_ray(
-    sweep: Sweep, train: TrainFunction, store: Store, history: SweepHistory, folder: Path, view: View, brake: Brake
+    sweep: Sweep,
+    train: TrainFunction,
+    store: Store,
+    history: SweepHistory,
+    folder: Path,
+    view: View,
+    brake: Brake,
+    logical: machine.Logical,
 ) -> None:
-    each = sweep.resources
-    progress = Progress(
-        sweep.metric,
-        sweep.mode,
-        sweep.space,
-        sweep.budget.trials,
-        sweep.budget.epochs,
-        devices=each.devices,
-        unit=each.unit,
-    )
-    progress.take_up(history)
-    trials = sweep.budget.trials - progress.ended
-    watched = type(view) is not NoView
-    forecaster = Forecaster(store, history.sweep.sweep_id, sweep.budget.trials) if watched else None
-    with cluster_for(sweep.resources) as nodes, brake.on_signals(), view:  # in this order: Ray sets SIGTERM itself
-        at_once = machine.at_once(sweep.resources, nodes)
-        plan = machine.plan(sweep.resources, nodes)
+    check_backend(sweep.resources)
+    with cluster_for(sweep.resources, logical) as nodes, brake.on_signals(), view:  # so: Ray sets SIGTERM itself
+        resources, hint = machine.settled(sweep.resources, nodes), machine.without_gpus(sweep.resources, nodes)
+        sweep = sweep.model_copy(update={"resources": resources})
+        at_once, plan = machine.at_once(resources, nodes), machine.plan(resources, nodes)
+        progress = _progress(sweep, history)
+        trials = sweep.budget.trials - progress.ended
+        store.shares.note(history.sweep.sweep_id, TrialShare(sweep.resources.devices, sweep.resources.unit))
         view.say(f"{trials} trials of up to {sweep.budget.epochs} epochs on {plan}")
-        with starting_together(train, min(at_once, trials) if sweep.resources.workers == 1 else 1) as train_together:
+        if hint:
+            view.say(hint)
+        watched = type(view) is not NoView
+        forecaster = Forecaster(store, history.sweep.sweep_id, sweep.budget.trials) if watched else None
+        ready = made_ready(train, resources, sweep.seed)
+        with starting_together(ready, min(at_once, trials) if resources.workers == 1 else 1) as train_together:
             tuner = make_tuner(
                 sweep,
                 train_together,
@@ -90,7 +100,22 @@ def _run_on_ray(
                 watcher=Monitor(progress, view, brake, sweep.budget.hours, forecaster),
             )
             with forecaster or nullcontext():
-                run_tuner(tuner, brake)
+                run_tuner(tuner, brake, resources)
+
+
+def _progress(sweep: Sweep, history: SweepHistory) -> Progress:
+    each, budget = sweep.resources, sweep.budget
+    progress = Progress(
+        sweep.metric,
+        sweep.mode,
+        sweep.space,
+        budget.trials,
+        budget.epochs,
+        devices=each.devices,
+        unit=each.unit,
+    )
+    progress.take_up(history)
+    return progress
 
 
 def _now(store: Store, before: SweepHistory) -> SweepHistory:
@@ -102,7 +127,8 @@ def _now(store: Store, before: SweepHistory) -> SweepHistory:
 
 
 def _make_folder(sweep: Sweep, sweep_id: str) -> Path:
-    folder = sweep.output.expanduser().absolute() / f"{re.sub(r'[^A-Za-z0-9_.-]', '-', sweep.name)}-{sweep_id[-8:]}"
+    output = Path(on_file_system(str(sweep.output))).expanduser().absolute()
+    folder = output / f"{re.sub(r'[^A-Za-z0-9_.-]', '-', sweep.name)}-{sweep_id[-8:]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:

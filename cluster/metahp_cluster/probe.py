@@ -1,6 +1,7 @@
 """What a cluster is made of, asked before a sweep is sent there: by ``python -m metahp_cluster.probe FOLDER`` on it.
 
-Each node says what it has and which versions it runs, and tries to see a file that the head node has written.
+Each node says what it has and which versions it runs, and writes a file into a folder that the head node has made: what
+the head node then finds there is on a disk that both see.
 """
 
 from __future__ import annotations
@@ -8,14 +9,19 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import shutil
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from metahp_cluster.machine import node_of
+
 _MARK = "metahp-probe "
+_SEEN_WITHIN_S = 5.0
 _PACKAGES = ("ray", "keras", "tensorflow", "jax", "pyarrow", "pydantic", "numpy")
 
 
@@ -27,15 +33,17 @@ class NodeFacts:
         name: its address.
         cpus: cores that Ray may use.
         gpus: GPUs that Ray may use.
+        gpu_name: their kind, where it is known.
         versions: of Python and of the packages that matter; those that are not installed are left out.
-        sees_folder: whether it sees what the head node writes into the folder of the results.
+        trouble: why it cannot write what the head node sees into the folder of the results; empty if it can.
     """
 
     name: str
     cpus: float
     gpus: float
+    gpu_name: str
     versions: Mapping[str, str]
-    sees_folder: bool
+    trouble: str
 
 
 def versions() -> dict[str, str]:
@@ -64,33 +72,50 @@ def probe(folder: Path) -> list[NodeFacts]:
     import ray
 
     folder.mkdir(parents=True, exist_ok=True)
-    marker = folder / f".metahp-probe-{uuid4().hex}"
-    marker.touch()
+    met = folder / f".metahp-probe-{uuid4().hex}"
+    met.mkdir()
     try:
         nodes = [node for node in ray.nodes() if node["Alive"]]
         here = ray.get_runtime_context().get_node_id()
         nodes.sort(key=lambda node: node["NodeID"] != here)
-        told = ray.get([_ask(node["NodeID"], str(marker)) for node in nodes])
-        return [_facts(node, *answer) for node, answer in zip(nodes, told, strict=True)]
+        told = ray.get([_ask(node["NodeID"], str(met / node["NodeID"])) for node in nodes])
+        return [_facts(node, met / node["NodeID"], *answer) for node, answer in zip(nodes, told, strict=True)]
     finally:
-        marker.unlink(missing_ok=True)
+        shutil.rmtree(met, ignore_errors=True)
 
 
-def _ask(node_id: str, marker: str) -> Any:
+def _ask(node_id: str, file: str) -> Any:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     there = NodeAffinitySchedulingStrategy(node_id, soft=False)
-    return ray.remote(_answer).options(num_cpus=0, scheduling_strategy=there).remote(marker)
+    return ray.remote(answer).options(num_cpus=0, scheduling_strategy=there).remote(file)
 
 
-def _answer(marker: str) -> tuple[dict[str, str], bool]:
-    return versions(), Path(marker).exists()
+def answer(file: str) -> tuple[dict[str, str], str]:
+    """What a node says of itself, and why it could not write the file, whose folder must be there."""
+    try:
+        Path(file).write_text(file)
+    except OSError as problem:
+        return versions(), problem.strerror or type(problem).__name__
+    return versions(), ""
 
 
-def _facts(node: Mapping[str, Any], versions: dict[str, str], sees_folder: bool) -> NodeFacts:
-    has = node["Resources"]
-    return NodeFacts(node["NodeManagerAddress"], has.get("CPU", 0.0), has.get("GPU", 0.0), versions, sees_folder)
+def _facts(node: Mapping[str, Any], file: Path, versions: dict[str, str], trouble: str) -> NodeFacts:
+    if not trouble and not _appears(file):
+        trouble = "what it writes there is on another disk"
+    has = node_of(node["Resources"])
+    return NodeFacts(node["NodeManagerAddress"], has.cpus, has.gpus, has.gpu_name, versions, trouble)
+
+
+def _appears(file: Path) -> bool:
+    """Whether a file of another node is seen here; network file systems may take some seconds."""
+    deadline = time.monotonic() + _SEEN_WITHIN_S
+    while not file.exists():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def main() -> None:

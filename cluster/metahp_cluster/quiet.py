@@ -6,9 +6,9 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 
 @contextmanager
@@ -31,13 +31,27 @@ def noise_to(path: Path, terminal: TextIO) -> Iterator[TextIO]:
         try:
             for descriptor in kept:
                 os.dup2(log.fileno(), descriptor)
-            yield way_out
+            with redirect_stdout(_Lossy(1)), redirect_stderr(_Lossy(2)):
+                yield way_out
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
             for descriptor, copy in kept.items():
                 os.dup2(copy, descriptor)
                 os.close(copy)
+
+
+class _Lossy(io.TextIOWrapper):
+    """What finds no room is lost: a full disk must not end a sweep whose results are elsewhere."""
+
+    def __init__(self, descriptor: int) -> None:
+        raw: Any = io.FileIO(descriptor, "w", closefd=False)  # unbuffered: nothing is left that fails later
+        super().__init__(raw, encoding="utf-8", errors="replace", write_through=True)
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            super().write(text)
+        return len(text)
 
 
 @contextmanager

@@ -10,13 +10,13 @@ from pathlib import Path
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from metahp.audit import audit_of_store
 from metahp.store import Store
 from metahp.store.files import explained
-from metahp.types import SweepHistory, TrialStatus
+from metahp.types import SweepHistory
 from metahp_cluster import figures, markup
-from metahp_cluster.audit_cli import told
-from metahp_cluster.results import SweepResult
+from metahp_cluster.audit_cli import audit_of_all, promise_of
+from metahp_cluster.audit_text import forecasts_told, told
+from metahp_cluster.results import SweepResult, facts
 from metahp_cluster.sections import NOWHERE, SECTIONS, Section
 from metahp_cluster.summary import Cost, Summary, summarise
 from metahp_cluster.sweep_view import Scored, SweepView
@@ -32,7 +32,8 @@ def context(store: Store, history: SweepHistory) -> SweepView:
     own = history.sweep
     found = [sweep for sweep in store.sweeps() if sweep.sweep_id != own.sweep_id]
     others = [store.history(s.sweep_id) for s in found if (s.metric, s.mode) == (own.metric, own.mode)]
-    return SweepView(history, store.decisions(own.sweep_id), [summarise(other) for other in others])
+    summaries = [summarise(other) for other in others]
+    return SweepView(history, store.decisions(own.sweep_id), summaries, promise_of(store))
 
 
 def write_report(path: Path, result: SweepResult, view: SweepView) -> None:
@@ -84,31 +85,14 @@ def render_store(store: Store) -> str:
         ("epochs saved by pruning", f"{spared:,}"),
         ("training", markup.duration(total.seconds)),
     ]
-    stopping = Section(markup.paragraphs(told(audit_of_store(store))))
+    found, seen = audit_of_all(store)
+    stopping = Section(markup.paragraphs([*told(found), *forecasts_told(seen), str(promise_of(store))]))
     told_sections = [
         ("sweeps full", "Sweeps", _sweeps(summaries)),
         *_by_metric(summaries),
         ("pruning full", "Was stopping right?", stopping),
     ]
     return _page("Store", f"{store.location}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC", known, told_sections)
-
-
-def facts(result: SweepResult) -> list[tuple[str, str]]:
-    """What a sweep came to, in names and words."""
-    sweep, counts = result.history.sweep, result.counts
-    full = result.epochs_used + result.epochs_saved
-    share = f" ({result.epochs_saved / full:.0%} of {full})" if full else ""
-    best = "no finite value reported" if result.best_value is None else f"{result.best_value:.6g}"
-    found = [
-        (f"best {sweep.metric} ({sweep.mode})", best),
-        ("trials", ", ".join(f"{counts[s]} {s}" for s in TrialStatus if counts[s]) or "none"),
-        ("epochs trained", str(result.epochs_used)),
-        ("epochs saved by pruning", f"{result.epochs_saved}{share}"),
-        ("store", result.store),
-    ]
-    if result.halted:
-        found.insert(0, ("ended early", result.halted))
-    return found
 
 
 def _page(title: str, subtitle: str, known: Sequence[tuple[str, str]], sections: Sequence[Told]) -> str:

@@ -120,6 +120,24 @@ class SweepResult:
         return f"<b>{escape(self.history.sweep.name or self.sweep_id)}</b>: {escape(said)}; {escape(best)}"
 
 
+def facts(result: SweepResult) -> list[tuple[str, str]]:
+    """What a sweep came to, in names and words."""
+    sweep, counts = result.history.sweep, result.counts
+    full = result.epochs_used + result.epochs_saved
+    share = f" ({result.epochs_saved / full:.0%} of {full})" if full else ""
+    best = "no finite value reported" if result.best_value is None else f"{result.best_value:.6g}"
+    found = [
+        (f"best {sweep.metric} ({sweep.mode})", best),
+        ("trials", ", ".join(f"{counts[s]} {s}" for s in TrialStatus if counts[s]) or "none"),
+        ("epochs trained", str(result.epochs_used)),
+        ("epochs saved by pruning", f"{result.epochs_saved}{share}"),
+        ("store", result.store),
+    ]
+    if result.halted:
+        found.insert(0, ("ended early", result.halted))
+    return found
+
+
 def _flat(row: dict[str, Any], path: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in row.items():

@@ -12,13 +12,15 @@ from metahp.store import Store
 from metahp.types import Sweep as RecordedSweep
 from metahp.types import SweepHistory
 from metahp_cluster import environment, loggers, user_code
+from metahp_cluster.machine import Logical
 from metahp_cluster.quiet import noise_to
-from metahp_cluster.report import context, write_report
 from metahp_cluster.results import SweepResult
 from metahp_cluster.spec import Sweep, recorded
 
 
-def run(sweep: Sweep, *, resume: bool | str = False, watch: TextIO | None = None) -> SweepResult:
+def run(
+    sweep: Sweep, *, resume: bool | str = False, watch: TextIO | None = None, logical: Logical | None = None
+) -> SweepResult:
     """Run a sweep, or go on with one.
 
     While it runs, what this process and its children print goes to the log in the sweep's folder. Ctrl-C and SIGTERM
@@ -28,6 +30,7 @@ def run(sweep: Sweep, *, resume: bool | str = False, watch: TextIO | None = None
         sweep: what to run.
         resume: True to go on with the newest sweep of this name in the store, or the id of a sweep there.
         watch: where progress is shown, e.g. ``sys.stdout``; None shows nothing.
+        logical: cores and GPUs that Ray is to count with in place of those of this machine, to try out a sweep.
 
     Returns:
         what it came to, earlier runs of a resumed sweep included; `SweepResult.halted` says why it ended early, if so.
@@ -45,7 +48,9 @@ def run(sweep: Sweep, *, resume: bool | str = False, watch: TextIO | None = None
     history = _history_to_resume(store, sweep, resume) if resume else None
     from metahp_cluster.local import run_trials  # imports Ray, which must see the prepared environment
 
-    result = run_trials(sweep, train, store, history, watch)
+    result = run_trials(sweep, train, store, history, watch, logical or Logical())
+    from metahp_cluster.report import context, write_report  # and Plotly with it
+
     write_report(result.report, result, context(store, result.history))
     return result
 

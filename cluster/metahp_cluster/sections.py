@@ -11,7 +11,7 @@ from markupsafe import Markup
 from metahp.types import Config, TrialStatus
 from metahp_cluster import coordinates as parallel
 from metahp_cluster import figures, markup
-from metahp_cluster.audit_cli import told
+from metahp_cluster.audit_text import forecasts_told, told
 from metahp_cluster.summary import Cost, Summary
 from metahp_cluster.sweep_view import SweepView
 
@@ -106,8 +106,9 @@ def importance(view: SweepView, links: Links = NOWHERE) -> Section:
 
 
 def pruning(view: SweepView, links: Links = NOWHERE) -> Section:
-    """Whether it was right to stop trials."""
-    return Section(markup.paragraphs(told(view.audit)))
+    """Whether it was right to stop trials, whether forecasts came true, and what is promised."""
+    promise = [] if view.promise is None else [str(view.promise)]
+    return Section(markup.paragraphs([*told(view.audit), *forecasts_told(view.coverage), *promise]))
 
 
 def cost(view: SweepView, links: Links = NOWHERE) -> Section:

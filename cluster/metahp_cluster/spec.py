@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -48,6 +49,14 @@ def _share(value: float) -> float:
     return value
 
 
+def _gpus(value: Any) -> float | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise ValueError(f"is a number of GPUs, or auto, got {value!r}")
+    return _share(float(value))
+
+
 def _task(value: Any) -> Any:
     if isinstance(value, Mapping):
         try:
@@ -57,9 +66,30 @@ def _task(value: Any) -> Any:
     return value
 
 
+def on_file_system(folder: str) -> str:
+    """The folder of log, report and checkpoints.
+
+    Raises:
+        SweepSpecError: it is an address.
+    """
+    if re.match(r"\w+:/", folder):  # a Path of s3://bucket has a single slash
+        raise SweepSpecError(
+            f"output is a folder that all nodes see, got {folder}; log, report and checkpoints need a file system, "
+            "only the store may have an address"
+        )
+    return folder
+
+
+def _output(value: Any) -> Any:
+    try:
+        return on_file_system(value) if isinstance(value, str) else value
+    except SweepSpecError as problem:
+        raise ValueError(str(problem)) from None
+
+
 def default_store() -> str:
-    """The user's own store, where none is named."""
-    return str(Path(platformdirs.user_data_dir("metahp")) / "store")
+    """Where none is named: what ``METAHP_STORE`` says, or else the user's own store."""
+    return os.environ.get("METAHP_STORE") or str(Path(platformdirs.user_data_dir("metahp")) / "store")
 
 
 class _Spec(BaseModel):
@@ -86,24 +116,31 @@ class Resources(_Spec):
     Attributes:
         workers: processes that train one trial together, see `training.scope`.
         cpu: cores of each worker; below 1, several share a core.
-        gpu: GPUs of each worker; below 1, several share a GPU.
+        gpu: GPUs of each worker; below 1, several share a GPU. ``auto`` is 1 where there are GPUs, else 0.
         at_once: trials at the same time; None for as many as fit.
     """
 
     workers: Count = 1
     cpu: Annotated[float, Field(strict=True, gt=0), AfterValidator(_share)] = 1.0
-    gpu: Annotated[float, Field(strict=True, ge=0), AfterValidator(_share)] = 0.0
+    gpu: Annotated[float | Literal["auto"], PlainValidator(_gpus)] = "auto"
     at_once: Count | None = None
+
+    @property
+    def gpus(self) -> float:
+        """GPUs of each worker, as a number; what ``auto`` comes to is settled by `machine.settled`."""
+        if isinstance(self.gpu, str):
+            raise ValueError("gpu: auto is no number before machine.settled has seen the machines")
+        return self.gpu
 
     @property
     def devices(self) -> float:
         """GPUs, or where it takes none, cores of one trial."""
-        return self.workers * (self.gpu or self.cpu)
+        return self.workers * (self.gpus or self.cpu)
 
     @property
     def unit(self) -> str:
         """What a trial's devices times its hours are called."""
-        return "GPU-hours" if self.gpu else "CPU-hours"
+        return "GPU-hours" if self.gpus else "CPU-hours"
 
 
 class Checkpoints(_Spec):
@@ -137,8 +174,8 @@ class Sweep(_Spec):
         prune: whether MetaHP stops trials: ``on``, ``gated``, ``shadow`` or ``off``, see `metahp.pruning`.
         max_false_prunes: share of the trials that it stops that may turn out to have been winners; 0 stops none.
         audit: share of the trials to be stopped that run on, so that ``metahp audit`` can say whether it was right.
-        guarantee: with which confidence ``max_false_prunes`` is kept, e.g. 0.9, by the store's own evidence; where
-            that is too thin, fewer trials are stopped. None to take it as an aim.
+        guarantee: with which confidence at most the share ``max_false_prunes`` of sweeps lose their winner, e.g. 0.9,
+            by past sweeps in shadow mode; where they are too few, fewer trials are stopped. None for no promise.
         pause: whether MetaHP may pause trials that save a checkpoint with their reports, see `metahp.freezing`.
         learn: whether the predictor goes on learning from the store while the sweep runs.
         loggers: trackers that are shown every report too: ``tensorboard``, ``mlflow``, ``wandb``, see `loggers`.
@@ -153,7 +190,7 @@ class Sweep(_Spec):
     resources: Resources = Resources()
     store: str = Field(default_factory=default_store, min_length=1)
     checkpoints: Checkpoints = Checkpoints()
-    output: Path = Path("metahp-output")
+    output: Annotated[Path, BeforeValidator(_output)] = Path("metahp-output")
     task: Annotated[dict[str, TaskValue], BeforeValidator(_task)] = {}
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
     scheduler: Literal["meta", "asha", "none"] = "meta"
@@ -179,8 +216,10 @@ def load_sweep(path: Path) -> Sweep:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise SweepSpecError(f"cannot read the sweep file {path}: {problem}") from None
+    except OSError as problem:
+        raise SweepSpecError(f"cannot read the sweep file {path}: {problem.strerror or problem}") from None
+    except UnicodeDecodeError as problem:
+        raise SweepSpecError(f"cannot read the sweep file {path}: it is no text in UTF-8, {problem}") from None
     document = yaml_lines.parse(text, str(path))
     if not isinstance(document.data, dict):
         raise SweepSpecError(f"{path}: a sweep file names its parts (name, trainable, space, …), got {document.data!r}")

@@ -14,17 +14,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from metahp.errors import StoreError
 from metahp.store import Store
 from metahp.types import SweepHistory, TaskValue
 from metahp_cluster.as_json import AsJson, print_json
+from metahp_cluster.own_store import Location, opened, store_and_word
+from metahp_cluster.tables import print_table
 
 DAMAGED = 4
 
-Location = Annotated[str, typer.Argument(help="The store's directory or URI.", envvar="METAHP_STORE")]
+ExportWords = Annotated[
+    list[str], typer.Argument(help="The file, .parquet or .csv; before it the store.", metavar="[STORE] FILE")
+]
 SweepIds = Annotated[list[str] | None, typer.Option("--sweep", help="Only this sweep; repeat for more.", metavar="ID")]
 
 app = typer.Typer(help="Look into a store, and look after it.", no_args_is_help=True)
@@ -41,9 +43,12 @@ class Exportable(StrEnum):
 
 
 @app.command()
-def info(location: Location, as_json: AsJson = False) -> None:
-    """List the sweeps of a store, and how big it is."""
-    store = _open(location)
+def info(location: Location = None, as_json: AsJson = False) -> None:
+    """List the sweeps of a store, and how big it is.
+
+    Example: metahp store info ~/sweeps
+    """
+    store = opened(location)
     sizes = {table: dataclasses.asdict(size) for table, size in store.sizes().items()}
     sweeps = [_summary(store.history(sweep.sweep_id)) for sweep in store.sweeps()]
     if as_json:
@@ -51,6 +56,8 @@ def info(location: Location, as_json: AsJson = False) -> None:
         return
     if sweeps:
         _print_sweeps(store, sweeps)
+    elif store.holes():
+        print(f"no sweep of {store.location} can be read, for its files are damaged; see metahp store check")
     else:
         print(f"{store.location} holds no sweeps yet; metahp run and metahp import fill it")
     for table, size in sizes.items():
@@ -59,14 +66,17 @@ def info(location: Location, as_json: AsJson = False) -> None:
 
 @app.command()
 def check(
-    location: Location,
+    location: Location = None,
     accept_holes: Annotated[
         bool, typer.Option("--accept-holes", help="The missing rows are lost for good: cursors go on behind them.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read every file: is everything there, undamaged, and once? Exit code 4 if not."""
-    store = _open(location)
+    """Read every file: is everything there, undamaged, and once? Exit code 4 if not.
+
+    Example: metahp store check
+    """
+    store = opened(location)
     accepted = store.accept_holes() if accept_holes else []
     report = store.check()
     found = dataclasses.asdict(report) | {"whole": report.is_whole, "accepted": [str(hole) for hole in accepted]}
@@ -79,9 +89,12 @@ def check(
 
 
 @app.command()
-def recover(location: Location, as_json: AsJson = False) -> None:
-    """Publish what drivers that died on this machine had accepted; every new sweep does so too."""
-    done = _open(location).recover()
+def recover(location: Location = None, as_json: AsJson = False) -> None:
+    """Publish what drivers that died on this machine had accepted; every new sweep does so too.
+
+    Example: metahp store recover
+    """
+    done = opened(location).recover()
     if as_json:
         print_json(done)
         return
@@ -91,9 +104,12 @@ def recover(location: Location, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def compact(location: Location, as_json: AsJson = False) -> None:
-    """Merge small files; safe at any time, beside readers and running sweeps."""
-    done = _open(location).compact()
+def compact(location: Location = None, as_json: AsJson = False) -> None:
+    """Merge small files; safe at any time, beside readers and running sweeps.
+
+    Example: metahp store compact
+    """
+    done = opened(location).compact()
     if as_json:
         print_json(done)
     else:
@@ -102,17 +118,20 @@ def compact(location: Location, as_json: AsJson = False) -> None:
 
 @app.command()
 def export(
-    location: Location,
-    to: Annotated[Path, typer.Argument(help="The file: .parquet or .csv.", metavar="FILE")],
-    table: Annotated[Exportable, typer.Option(help="Curves are the reports that count, with configurations.")] = (
-        Exportable.CURVES
-    ),
+    words: ExportWords,
+    table: Annotated[
+        Exportable, typer.Option(help="Curves are the reports that count, with configurations.", metavar="TABLE")
+    ] = (Exportable.CURVES),
     sweep: SweepIds = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a file that is there already.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write rows, each once, to one file that every tool reads."""
-    store = _open(location)
+    """Write rows, each once, to one file that every tool reads.
+
+    Example: metahp store export curves.csv --table curves
+    """
+    store, file = store_and_word(words)
+    to = Path(file)
     _check_known(store, sweep)
     rows = store.export(to, table.value, sweep_ids=sweep, replace=replace)
     if as_json:
@@ -123,16 +142,23 @@ def export(
 
 @app.command()
 def prune(
-    location: Location,
     older_than: Annotated[str, typer.Option(help="Not written to for so long: 90d, 36h, 12w.", metavar="AGE")],
+    location: Location = None,
     sweep: SweepIds = None,
     yes: Annotated[bool, typer.Option("--yes", help="Delete; without it only say what would be deleted.")] = False,
+    unlearned: Annotated[
+        bool, typer.Option("--unlearned", help="Also what the store's predictor has not learned from yet.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete old sweeps, for ever. A sweep somebody still writes must not be pruned."""
-    store = _open(location)
+    """Delete old sweeps, for ever. A sweep somebody still writes must not be pruned.
+
+    Example: metahp store prune --older-than 90d
+    """
+    store = opened(location)
     _check_known(store, sweep)
-    found = store.prune(older_than, sweep_ids=sweep, dry_run=not yes)
+    found = store.prune(older_than, sweep_ids=sweep, dry_run=not yes, unlearned=unlearned)
+    kept = [old for old in store.prune(older_than, sweep_ids=sweep, dry_run=True, unlearned=True) if not old.is_learned]
     if as_json:
         print_json({"deleted": yes, "sweeps": found})
         return
@@ -142,10 +168,8 @@ def prune(
         print(f"{len(found)} sweeps deleted")
     else:
         print(f"{len(found)} sweeps would be deleted; say --yes to do it")
-
-
-def _open(location: str) -> Store:
-    return Store(location, create=False)
+    if kept and not unlearned:
+        print(f"{len(kept)} more are kept until the predictor has learned from them; metahp learn does so")
 
 
 def _check_known(store: Store, sweep_ids: list[str] | None) -> None:
@@ -174,12 +198,14 @@ def _finite(value: TaskValue) -> TaskValue:
 
 
 def _print_sweeps(store: Store, sweeps: list[dict[str, Any]]) -> None:
-    table = Table("sweep", "name", "metric", "trials", "reports", "best", title=f"store {store.location}", box=None)
-    for own in sweeps:
-        best = "" if own["best"] is None else f"{own['best']:.6g}"
-        metric = f"{own['metric']} ({own['mode']})"
-        table.add_row(own["sweep_id"], own["name"], metric, str(own["trials"]), f"{own['reports']:,}", best)
-    Console().print(table)
+    print(f"store {store.location}")
+    print_table(("sweep", "name", "metric", "trials", "reports", "best"), map(_sweep_row, sweeps))
+
+
+def _sweep_row(own: dict[str, Any]) -> list[str]:
+    best = "" if own["best"] is None else f"{own['best']:.6g}"
+    metric = f"{own['metric']} ({own['mode']})"
+    return [own["sweep_id"], own["name"], metric, str(own["trials"]), f"{own['reports']:,}", best]
 
 
 def _check_lines(found: Mapping[str, Any], *, accepted: int) -> list[str]:

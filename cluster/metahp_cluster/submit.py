@@ -10,7 +10,7 @@ from metahp.errors import ClusterError, SweepSpecError
 from metahp_cluster import machine, yaml_lines
 from metahp_cluster.jobs import ClusterJobs
 from metahp_cluster.probe import NodeFacts, parse, versions
-from metahp_cluster.spec import Sweep, is_relative, load_sweep
+from metahp_cluster.spec import Sweep, is_relative, load_sweep, on_file_system
 
 OUTPUT = "~/metahp-output"  # on the head node, where the sweep file names no place of its own there
 _PATIENCE_S = 180.0
@@ -54,7 +54,7 @@ def prepared(path: Path, *, store: str | None, output: str | None, resume: bool)
             f"store: {store!r} is relative to the sweep file, and would be lost with the job; name an absolute path "
             "that the cluster's head node sees, or an address (s3://…), there or by --store"
         )
-    output = OUTPUT if not output or is_relative(output) else output
+    output = OUTPUT if not output or is_relative(output) else on_file_system(output)
     options = [*(["--store", store] if store else []), "--output", output, *(["--resume"] if resume else [])]
     return Submission(sweep, folder, ("run", path.name, *options), output)
 
@@ -77,13 +77,13 @@ def check(jobs: ClusterJobs, submission: Submission) -> Iterator[str]:
     """
     nodes = _probed(jobs, submission.output)
     yield from _compared(nodes)
-    fitting = machine.at_once(submission.sweep.resources, [machine.Node(node.cpus, node.gpus) for node in nodes])
-    yield f"{len(nodes)} nodes ({', '.join(_told(node) for node in nodes)}): {fitting} trials at once"
-    blind = [node.name for node in nodes if not node.sees_folder]
-    if blind:
+    decided = machine.decided(submission.sweep.resources, [_has(node) for node in nodes])
+    yield f"{len(nodes)} nodes ({', '.join(f'{node.name}: {_has(node)}' for node in nodes)}): {decided}"
+    apart = [f"{node.name} ({node.trouble})" for node in nodes if node.trouble]
+    if apart:
         yield (
-            f"{', '.join(blind)} cannot see {submission.output} of the head node: results are kept, but trials there "
-            "cannot save checkpoints; let --output be a folder that all nodes share"
+            f"{', '.join(apart)} cannot write to {submission.output} of the head node: results are kept, but trials "
+            "there cannot save checkpoints; let --output be a folder that all nodes share"
         )
 
 
@@ -117,5 +117,5 @@ def _minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def _told(node: NodeFacts) -> str:
-    return f"{node.name}: {machine.Node(node.cpus, node.gpus)}"
+def _has(node: NodeFacts) -> machine.Node:
+    return machine.Node(node.cpus, node.gpus, node.gpu_name)

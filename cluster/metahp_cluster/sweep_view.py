@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from metahp.audit import Audit, audit
+from metahp.certificate import Certificate
+from metahp.coverage import Coverage, coverage
 from metahp.features import full_step
 from metahp.importance import Effects, effects
 from metahp.types import MadeDecision, SweepHistory, Trial
@@ -36,11 +38,13 @@ class SweepView:
         history: the sweep with its trials.
         decisions: about them, in the order in which they were made.
         others: the other sweeps of the store with the same metric, the oldest first.
+        promise: what the store certifies of a threshold, None where it was not asked.
     """
 
     history: SweepHistory
     decisions: Sequence[MadeDecision] = field(default=())
     others: Sequence[Summary] = field(default=())
+    promise: Certificate | None = None
 
     @property
     def sweep_id(self) -> str:
@@ -78,6 +82,11 @@ class SweepView:
     def audit(self) -> Audit:
         """Whether it was right to stop trials."""
         return audit(self.history, self.decisions)
+
+    @cached_property
+    def coverage(self) -> Coverage:
+        """How forecasts came true."""
+        return coverage(self.history, self.decisions)
 
     @cached_property
     def effects(self) -> Effects:

@@ -14,28 +14,28 @@ away goes on where it was.
 
 from __future__ import annotations
 
-import json
-import random
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
+from metahp_cluster import jax_crew, saved_state
+from metahp_cluster.checkpoints import FAILED
 from metahp_cluster.workers import place
 
-_STATE = "state.weights.h5"  # the model with its optimiser
-_CHANCE = "chance.json"
+_log = logging.getLogger(__name__)
 EPOCH = "epoch"  # in each report: epochs that the model has seen, also over restarts
+TRAINING_ITERATION = "training_iteration"  # in each report, Tune's own count of them
 
 
 class Report(keras.callbacks.Callback):
     """Reports what Keras has measured after each epoch, with a checkpoint of model and optimiser.
 
-    Of several workers the first one reports for all.
+    Of several workers the first one reports for all. A checkpoint for which there is no room is left out, and said.
 
     Args:
         save: whether to save; without it a trial that is interrupted begins anew.
@@ -44,9 +44,10 @@ class Report(keras.callbacks.Callback):
     def __init__(self, *, save: bool = True) -> None:
         super().__init__()
         self._save = save
+        self._begun_anew = False
 
     def resume(self, model: keras.Model) -> int:
-        """Loads the newest checkpoint of this trial into a compiled model, if there is one.
+        """Loads the newest checkpoint of this trial into a compiled model, if there is one and it is whole.
 
         Returns:
             how many epochs it has been trained: the ``initial_epoch`` of ``fit``.
@@ -54,32 +55,75 @@ class Report(keras.callbacks.Callback):
         checkpoint = _session().get_checkpoint()
         if checkpoint is None:
             return 0
-        model.optimizer.build(model.trainable_variables)  # its state can be loaded only into variables that exist
         with checkpoint.as_directory() as folder:
-            model.load_weights(Path(folder) / _STATE)
-            _restore_chance(Path(folder) / _CHANCE, model)
-            return int((Path(folder) / EPOCH).read_text())
+            damage = saved_state.damage(Path(folder))
+            if not damage:
+                return saved_state.load(Path(folder), model)
+        _log.warning("the checkpoint %s is damaged, %s: the trial begins anew", checkpoint.path, damage)
+        self._begun_anew = True
+        return 0
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Reports."""
         metrics = {name: float(value) for name, value in (logs or {}).items()} | {EPOCH: epoch + 1}
-        if not self._save or place().rank > 0:
+        if self._begun_anew:
+            metrics[TRAINING_ITERATION] = epoch + 1  # Tune would count on from the damaged checkpoint
+        if not self._save or not _saves():
             _session().report(metrics)
             return
         with tempfile.TemporaryDirectory() as folder:
-            self.model.save_weights(Path(folder) / _STATE)
-            _save_chance(Path(folder) / _CHANCE, self.model)
-            (Path(folder) / EPOCH).write_text(str(epoch + 1))
-            _session().report(metrics, checkpoint=_session().Checkpoint.from_directory(folder))
+            try:
+                saved_state.save(Path(folder), self.model, epoch + 1)
+            except OSError as problem:
+                _without_checkpoint(metrics, problem)
+            else:
+                _with_checkpoint(metrics, folder)
+
+
+def _saves() -> bool:
+    """The first of a crew; under JAX all of them, since what a model is made of is read by all processes together."""
+    return place().rank == 0 or keras.backend.backend() == "jax"
+
+
+def _with_checkpoint(metrics: dict[str, Any], folder: str) -> None:
+    if place().rank > 0:
+        _session().report(metrics)
+        return
+    try:
+        _session().report(metrics, checkpoint=_session().Checkpoint.from_directory(folder))
+    except OSError as problem:
+        if place().size > 1:
+            raise  # the others wait until this one has reported as they have: Ray Train begins again with all
+        _drop_half_a_checkpoint()
+        _without_checkpoint(metrics, problem)
+
+
+def _without_checkpoint(metrics: dict[str, Any], problem: OSError) -> None:
+    """What was measured is told all the same: the disk may be full of checkpoints, the store is elsewhere."""
+    _log.warning("the checkpoint of epoch %d cannot be saved, its report goes on: %s", metrics[EPOCH], problem)
+    _session().report(metrics | {FAILED: str(problem)})
+
+
+def _drop_half_a_checkpoint() -> None:
+    """It is of no use, and takes room."""
+    from ray.train._internal.session import get_session
+
+    storage = get_session().storage
+    with suppress(OSError):
+        storage.storage_filesystem.delete_dir(storage.checkpoint_fs_path)
 
 
 @contextmanager
 def scope() -> Iterator[None]:
     """Models made within are trained by all workers of the trial together; does nothing where there is one.
 
-    Each worker hands the same data to ``fit``: TensorFlow divides every batch among them, and adds up the gradients.
+    Each worker hands the same data to ``fit``: every batch is divided among them, and the gradients are added up.
     """
     if place().size == 1:
+        yield
+        return
+    if keras.backend.backend() == "jax":
+        jax_crew.share_batches()
         yield
         return
     import tensorflow as tf
@@ -87,26 +131,6 @@ def scope() -> Iterator[None]:
     _repair_fit(tf)
     with tf.distribute.MultiWorkerMirroredStrategy().scope():
         yield
-
-
-def _save_chance(path: Path, model: keras.Model) -> None:
-    """What draws at random: Python's generator, NumPy's, and those of layers such as Dropout, which are no weights."""
-    name, keys, *rest = np.random.get_state(legacy=True)
-    layers = [keras.ops.convert_to_numpy(seed).tolist() for seed in _seeds(model)]
-    path.write_text(json.dumps([random.getstate(), [name, np.asarray(keys).tolist(), *rest], layers]))
-
-
-def _restore_chance(path: Path, model: keras.Model) -> None:
-    (version, state, gauss), generator, layers = json.loads(path.read_text())
-    random.setstate((version, tuple(state), gauss))
-    np.random.set_state(tuple(generator))
-    for seed, value in zip(_seeds(model), layers, strict=True):
-        seed.assign(np.array(value, seed.dtype))
-
-
-def _seeds(model: keras.Model) -> list[Any]:
-    weights = {id(weight) for weight in model.weights}
-    return [variable for variable in model.variables if id(variable) not in weights and "seed" in variable.path]
 
 
 def _session() -> Any:

@@ -8,24 +8,24 @@ from typing import Annotated
 
 import typer
 
-from metahp.store import Store
 from metahp_cluster.as_json import AsJson, print_json
-from metahp_cluster.spec import default_store
+from metahp_cluster.own_store import Location, opened
 
 
 def ui(
-    location: Annotated[
-        str | None,
-        typer.Argument(help="The store's directory or URI; by default your own.", envvar="METAHP_STORE"),
-    ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="On this machine alone; 0 for a free one.")] = 0,
+    location: Location = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="On this machine alone; 0 for a free one.", metavar="N")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Show all sweeps of a store in a browser, live, until Ctrl-C.
 
     Only this machine can reach it, and only who knows the address with its token.
+
+    Example: metahp ui ~/sweeps
     """
-    store = Store(location or default_store(), create=False)
+    store = opened(location)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # forecasts load TensorFlow, which talks
     from metahp_cluster.ui.serve import listen, serve  # slow to import
 

@@ -9,6 +9,7 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,11 +33,28 @@ def resolve(trainable: str | TrainFunction) -> TrainFunction:
     file, _, name = trainable.rpartition(":")
     path = Path(file).absolute()
     _checked(_find(path, name), trainable)
+    return InFile(path, name)
 
-    def train(config: dict[str, Any]) -> object:
-        return _find(path, name)(config)
 
-    return train
+@dataclass(frozen=True, slots=True)
+class InFile:
+    """A function that each process imports from its file when it is first needed.
+
+    Attributes:
+        path: the file.
+        name: of the function.
+    """
+
+    path: Path
+    name: str
+
+    def load(self) -> TrainFunction:
+        """The function itself; its file has been imported then."""
+        return _find(self.path, self.name)
+
+    def __call__(self, config: dict[str, Any]) -> object:
+        """Trains."""
+        return self.load()(config)
 
 
 def _find(path: Path, name: str) -> TrainFunction:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
@@ -22,6 +23,7 @@ from metahp_cluster.progress import Progress, TrialProgress
 
 LINE_EVERY_S = 5.0
 DRAW_EVERY_S = 0.2
+_NARROW = 60  # columns; below, a trial has a line for its values and one for its configuration
 
 
 class View(Protocol):
@@ -109,7 +111,7 @@ class LiveView(NoView):
         due = progress.elapsed_s >= self._next
         if due:
             self._next = progress.elapsed_s + DRAW_EVERY_S
-        self._live.update(_picture(progress), refresh=due)
+        self._live.update(_picture(progress, self._console.width), refresh=due)
 
     def say(self, message: str) -> None:
         """A line above the table."""
@@ -162,15 +164,22 @@ def searched_part(config: Config, space: SearchSpace) -> dict[str, Any]:
 
 def config_text(config: Config) -> str:
     """A configuration in few characters."""
-    parts = []
-    for key, value in config.items():
-        number = isinstance(value, float)
-        parts.append(f"{key}={value:.3g}" if number else f"{key}={_short(value)}")
-    return " ".join(parts)
+    return " ".join(f"{key}={value_text(value)}" for key, value in config.items())
 
 
-def _short(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+def value_text(value: object) -> str:
+    """A value of a configuration in few characters: numbers in three digits, also within mappings and lists."""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return value if isinstance(value, str) else json.dumps(_rounded(value), default=str)
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, float):
+        return float(f"{value:.3g}")
+    if isinstance(value, Mapping):
+        return {str(key): _rounded(each) for key, each in value.items()}
+    return [_rounded(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _rest(progress: Progress) -> str:
@@ -180,21 +189,30 @@ def _rest(progress: Progress) -> str:
     return f", about {clock(rest)} left" + (f" ({clock(band[0])} to {clock(band[1])})" if band else "")
 
 
-def _picture(progress: Progress) -> Group:
-    head = Table.grid(padding=(0, 1))
-    head.add_row(
-        ProgressBar(total=progress.trials_wanted, completed=progress.ended, width=24),
-        f"[{clock(progress.elapsed_s)}] {escape(summary(progress))}{_rest(progress)}",
-    )
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("trial", "epoch", progress.metric, "configuration"):
-        table.add_column(escape(column), no_wrap=True, overflow="ellipsis")
+def _picture(progress: Progress, width: int) -> Group:
     leader = progress.incumbent()
     running = progress.running()
     rows = running if leader is None or leader in running else [leader, *running]
-    for trial in rows:
-        table.add_row(*_row(trial, progress, is_best=trial is leader))
-    return Group(head, table)
+    told = [_row(trial, progress, is_best=trial is leader) for trial in rows]
+    head = f"[{clock(progress.elapsed_s)}] {escape(summary(progress))}{_rest(progress)}"
+    if width < _NARROW:
+        return Group(head, *(f"{number} {epochs} {best}\n  {config}" for number, epochs, best, config in told))
+    return Group(_head(progress, head), _table(progress, told))
+
+
+def _head(progress: Progress, text: str) -> Table:
+    head = Table.grid(padding=(0, 1))
+    head.add_row(ProgressBar(total=progress.trials_wanted, completed=progress.ended, width=24), text)
+    return head
+
+
+def _table(progress: Progress, rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("trial", "epoch", progress.metric, "configuration"):
+        table.add_column(escape(column), no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def _row(trial: TrialProgress, progress: Progress, *, is_best: bool) -> tuple[str, str, str, str]:

@@ -7,16 +7,19 @@ nothing, and as many trials are run at once as there is room for whole crews: a 
 from __future__ import annotations
 
 import functools
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from metahp.errors import SweepSpecError
+from metahp_cluster import environment
 from metahp_cluster.spec import Resources
 from metahp_cluster.user_code import TrainFunction
 
-_USABLE = 0.9  # of a GPU's memory: the rest is CUDA's own
+_DASHBOARD = "RAY_API_SERVER_ADDRESS"
+_JOINED = ("tensorflow", "jax")
 NODE_LOSSES = 3  # so often a trial is taken up again from its last checkpoint
 
 
@@ -41,6 +44,20 @@ def place() -> Place:
     return _place
 
 
+def check_backend(resources: Resources) -> None:
+    """Refuses a crew whose processes would each train a model of their own.
+
+    Raises:
+        SweepSpecError: Keras uses a backend that we cannot join.
+    """
+    backend = environment.keras_backend()
+    if resources.workers > 1 and backend not in _JOINED:
+        raise SweepSpecError(
+            f"resources: {resources.workers} workers train one model by {' or '.join(_JOINED)}, and KERAS_BACKEND is "
+            f"{backend!r}; set it to one of these, or workers to 1"
+        )
+
+
 def trained_by(resources: Resources, train: TrainFunction, folder: Path) -> TrainFunction:
     """The training function as Tune calls it: itself, or a crew of Ray Train workers that call it.
 
@@ -49,39 +66,46 @@ def trained_by(resources: Resources, train: TrainFunction, folder: Path) -> Trai
         train: the user's function.
         folder: where Ray Train keeps its state and checkpoints; all nodes must see it.
     """
-    train = _fenced(train, resources.gpu)
     if resources.workers == 1:
         return train
     return functools.partial(_train_together, train=train, resources=resources, folder=str(folder))
 
 
-def _fenced(train: TrainFunction, gpu: float) -> TrainFunction:
-    """Who has a part of a GPU takes that part of its memory; TensorFlow takes what it needs (see `environment`)."""
-    if not 0.0 < gpu < 1.0:
-        return train
+@contextmanager
+def crews_are_missed() -> Iterator[None]:
+    """Within, Ray Train knows whose dashboard to ask whether a crew is gone, which frees the crew's cores and GPUs.
 
-    def within(config: dict[str, Any]) -> object:
-        from ray import tune
+    Left alone it looks for a Ray on this machine, fails where there are several, and the next crew waits for ever.
+    """
+    from ray._private.worker import get_dashboard_url
+    from ray.tune.execution.class_cache import DEFAULT_ENV_VARS  # of trials, and so of all that they start
 
-        share = tune.get_context().get_trial_resources().required_resources.get("GPU", gpu)  # larger in a retry
-        os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", f"{_USABLE * share:.3f}")
-        return train(config)
-
-    return within
+    url = get_dashboard_url()
+    if not url:
+        yield
+        return
+    DEFAULT_ENV_VARS[_DASHBOARD] = f"http://{url}"
+    try:
+        yield
+    finally:
+        del DEFAULT_ENV_VARS[_DASHBOARD]
 
 
 def _train_together(config: dict[str, Any], *, train: TrainFunction, resources: Resources, folder: str) -> None:
     from ray import tune
     from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
     from ray.train.tensorflow import TensorflowTrainer
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
     from ray.tune.integration.ray_train import TuneReportCallback
 
-    share = {"CPU": resources.cpu} | ({"GPU": resources.gpu} if resources.gpu else {})
-    trainer = TensorflowTrainer(
-        _as_worker(train),
+    share = {"CPU": resources.cpu} | ({"GPU": resources.gpus} if resources.gpus else {})
+    backend = environment.keras_backend()
+    trainer_of = {"tensorflow": TensorflowTrainer, "jax": DataParallelTrainer}[backend]
+    trainer = trainer_of(
+        _as_worker(train, backend),
         train_loop_config=config,
         scaling_config=ScalingConfig(
-            num_workers=resources.workers, use_gpu=bool(resources.gpu), resources_per_worker=share
+            num_workers=resources.workers, use_gpu=bool(resources.gpus), resources_per_worker=share
         ),
         run_config=RunConfig(
             name=tune.get_context().get_trial_id(),  # the same after a retry, so that it goes on
@@ -94,14 +118,16 @@ def _train_together(config: dict[str, Any], *, train: TrainFunction, resources: 
     trainer.fit()
 
 
-def _as_worker(train: TrainFunction) -> Callable[[dict[str, Any]], None]:
+def _as_worker(train: TrainFunction, backend: str) -> Callable[[dict[str, Any]], None]:
     def work(config: dict[str, Any]) -> None:
         from ray.train import get_context
 
-        from metahp_cluster import workers  # this function travels by value, its module does not
+        from metahp_cluster import jax_crew, workers  # this function travels by value, its module does not
 
         context = get_context()
         workers._place = Place(context.get_world_rank(), context.get_world_size())
+        if backend == "jax":
+            jax_crew.join(workers._place.rank, workers._place.size)
         train(config)
 
     return work

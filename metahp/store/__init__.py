@@ -19,6 +19,7 @@ driver's disk is destroyed (at most the last two seconds); anything on a file sy
     <store>/STORE.json                                               format, version, store_id
     <store>/{sweeps,trials,results,decisions}/spool=<spool_id>/seg-<first>-<last>-<digest>.parquet
     <store>/quarantine/<table>/<spool_id>/…                          damaged files, each with its reason
+    <store>/ended/<spool_id>-<rows>…                                 how much there was when a driver run was over
     <store>/accepted/<table>/<spool_id>/<first>-<last>.json          rows that somebody gave up as lost
     <store>/pruned/<uuid>.json                                       what was deleted on purpose
     $XDG_STATE_HOME/metahp/spool/<store_id>/<spool_id>.db            accepted, not yet published; on a local disk
@@ -50,6 +51,7 @@ pandas::
 `curves`                  which reports count when a trial was started more than once
 `spool`, `sealing`        accepting; publishing, also for a driver that died
 `segments`, `parquet`     files that are checked, merged and put in quarantine
+`endings`                 how much there was when a driver run was over
 `places`, `buckets`       where files lie: a disk, or an object store
 `catalog`                 which sweeps there are
 `follow`                  sweeps while they grow, each row read once

@@ -5,6 +5,9 @@ Google's, ETags on Azure. An answer that got lost is no harm, since names hold t
 region and endpoint come from the environment (``AWS_ACCESS_KEY_ID``, ``AWS_REGION``, ``AWS_ENDPOINT_URL``,
 ``GOOGLE_APPLICATION_CREDENTIALS``, ``AZURE_STORAGE_ACCOUNT_NAME``, …) or from the machine's role, never from the URI.
 
+Tested are ``s3://`` against a server on loopback that speaks S3 (also one that is busy, loses answers, denies or goes
+away), and of ``gs://`` and ``az://`` what is asked of whom. Real S3, MinIO, Google's and Azure's are not.
+
 What was read once is kept in a directory of this machine (``$XDG_CACHE_HOME/metahp``), and so is a trained predictor;
 it may be deleted at any time.
 """
@@ -42,10 +45,13 @@ class BucketPlace:
     Attributes:
         location: its URI.
         directory: the local directory that mirrors what was read.
+        faults_of_one_file: none; what a bucket refuses for one object it refuses for all.
 
     Raises:
         StoreError: the URI cannot be one of a store.
     """
+
+    faults_of_one_file: frozenset[int] = frozenset()
 
     def __init__(self, uri: str) -> None:
         self.location = _checked(uri)
@@ -169,8 +175,8 @@ def _as_os_errors() -> Iterator[None]:
 
 
 def _sentence(problem: Exception) -> str:
-    """The first line of an error, without the debug output that follows."""
-    return str(problem).strip().partition("\n")[0][:300]
+    """The first line of an error, without the server's XML and the debug output that follow."""
+    return str(problem).strip().partition("\n")[0].partition("<?xml")[0].rstrip(" :-")[:300]
 
 
 def _last(path: str) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 from metahp.errors import RecordError
 
 EXACT_IN_FLOAT64 = 2**53
+MAX_DEPTH = 64  # of nesting: what can be written can be read on any stack
 
 
 def dumps(value: Any) -> str:
@@ -33,8 +34,52 @@ def dumps(value: Any) -> str:
 
 
 def loads(text: str) -> Any:
-    """What `dumps` wrote."""
-    return _unpack(json.loads(text))
+    """What `dumps` wrote.
+
+    Raises:
+        ValueError: the text is no JSON, or nested too deeply.
+    """
+    try:
+        return _unpack(json.loads(text))
+    except RecursionError:
+        raise too_deep() from None
+
+
+def parse(text: str | bytes) -> Any:
+    """What is in a JSON text that anybody may have written.
+
+    Raises:
+        ValueError: it is no JSON, or nested too deeply.
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise too_deep() from None
+    check_depth(value)
+    return value
+
+
+def check_depth(value: Any, depth: int = 0) -> None:
+    """Refuses what is nested too deeply, or in itself.
+
+    Raises:
+        RecordError: it is.
+    """
+    if depth > MAX_DEPTH:
+        raise too_deep()
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return
+    for item in value:
+        check_depth(item, depth + 1)
+
+
+def too_deep() -> RecordError:
+    """What to say of such data."""
+    return RecordError(
+        f"it is nested more than {MAX_DEPTH} levels deep, or in itself, and cannot be written; report flatter data"
+    )
 
 
 def digest(text: str) -> str:

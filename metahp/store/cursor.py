@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from metahp.errors import StoreError
+from metahp.store import codec
 from metahp.store.schema import TABLES, Table
 
 
@@ -36,7 +37,7 @@ class Cursor:
             StoreError: the text is not such JSON.
         """
         try:
-            tables = json.loads(text).items()
+            tables = codec.parse(text).items()
             return cls({t: {str(s): int(n) for s, n in spools.items()} for t, spools in tables if t in TABLES})
         except (ValueError, TypeError, AttributeError) as problem:
             raise StoreError(

@@ -9,6 +9,7 @@ nothing hides everything before it, a pause hides nothing, and an attempt that h
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -54,7 +55,7 @@ class TrialBook:
         attempt = rows["attempt"].to_numpy()
         order = np.lexsort((attempt, code))  # stable: within an attempt the order of writing is kept
         step, value, elapsed_s = (rows[name].to_numpy()[order].tolist() for name in RESULT_COLUMNS[2:])
-        measurements = list(map(Measurement, step, value, elapsed_s))
+        measurements = _measurements(step, value, elapsed_s)
         bounds = [*_begins(code[order], attempt[order]), len(order)]
         for begin, end in pairwise(bounds):
             first = order[begin]
@@ -119,6 +120,10 @@ class _Page:
     def add_results(self, attempt: int, steps: Sequence[int], measurements: Sequence[Measurement]) -> None:
         self._trial = None
         self.newest = max(self.newest, attempt)
+        given = dict(zip(steps, measurements, strict=True))
+        if attempt not in self.attempts and len(given) == len(steps):
+            self.attempts[attempt] = given
+            return
         known = self.attempts.setdefault(attempt, {})
         for step, measurement in zip(steps, measurements, strict=True):
             known.setdefault(step, measurement)
@@ -130,6 +135,16 @@ class _Page:
             curve = LearningCurve(tuple(effective(self.attempts)))
             self._trial = Trial(trial_id, self._config, curve, self.status)
         return self._trial
+
+
+def _measurements(steps: Sequence[int], values: Sequence[float], elapsed_s: Sequence[float]) -> list[Measurement]:
+    """`Measurement` of many rows in half the time: past its ``__init__``, as rows were checked when written."""
+    if min(steps, default=1) < 1:
+        return list(map(Measurement, steps, values, elapsed_s))  # which says what is wrong
+    made = [Measurement.__new__(Measurement) for _ in steps]
+    for name, column in (("step", steps), ("value", values), ("elapsed_s", elapsed_s)):
+        deque(map(getattr(Measurement, name).__set__, made, column), maxlen=0)
+    return made
 
 
 def _begins(code: IntArray, attempt: IntArray) -> list[int]:
@@ -148,4 +163,4 @@ def effective(attempts: Mapping[int, Mapping[int, Measurement]]) -> Iterable[Mea
     for _, points in sorted(attempts.items()) if len(attempts) > 1 else ():
         begin = min(points, default=math.inf)
         kept = {step: m for step, m in kept.items() if step < begin} | dict(points)
-    return (kept[step] for step in sorted(kept))
+    return map(kept.__getitem__, sorted(kept))

@@ -64,8 +64,12 @@ def write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, r
     writer = _WRITERS.get(path.suffix.lower())
     if writer is None:
         raise StoreError(f"cannot export to {path}: the name must end in {' or '.join(_WRITERS)}")
+    if not path.absolute().parent.is_dir():
+        raise StoreError(f"cannot export to {path}: there is no folder {path.absolute().parent}; make it first")
     if path.exists() and not replace:
-        raise StoreError(f"{path} is there already; give another name or say that it may be replaced")
+        raise StoreError(
+            f"{path} is there already; give another name, or replace it: --replace, in Python replace=True"
+        )
     count = 0
 
     def write_to(temporary: Path) -> None:

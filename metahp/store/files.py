@@ -13,7 +13,9 @@ from uuid import uuid4
 from metahp.errors import StoreError
 
 TEMPORARY = ".tmp-"
-_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs", "fuse.sshfs"}
+_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs", "glusterfs"} | {
+    f"fuse.{kind}" for kind in ("sshfs", "s3fs", "gcsfuse", "rclone", "glusterfs", "juicefs", "ceph", "blobfuse2")
+}
 _ADVICE = {
     errno.ENOSPC: "free some space; nothing that was accepted is lost, and writing goes on when there is room",
     errno.EDQUOT: "free some of your quota; nothing that was accepted is lost, and writing goes on when there is room",
@@ -23,6 +25,7 @@ _ADVICE = {
     errno.ENOTDIR: "use the path of a directory",
     errno.EEXIST: "use the path of a directory",
     errno.ENOENT: "was it deleted or unmounted meanwhile? put it back or use another directory",
+    errno.ELOOP: "put the folder itself there",
     errno.EIO: "check the disk; nothing that was accepted before is lost",
     errno.EREMOTEIO: "check the network, the bucket and your credentials; nothing that was accepted is lost",
 }
@@ -121,7 +124,8 @@ def network_filesystem(path: Path, mountinfo: str | None = None) -> str | None:
         except OSError:
             return None
     above = [(len(point.parts), kind) for point, kind in _mounts(mountinfo) if path.is_relative_to(point)]
-    kind = max(above, key=lambda mount: mount[0], default=(0, ""))[1]
+    # Of several at one point the last one is seen: an automounter puts nfs over its own autofs.
+    kind = max(reversed(above), key=lambda mount: mount[0], default=(0, ""))[1]
     return kind if kind in _NETWORK else None
 
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 
 from metahp.errors import StoreError
+from metahp.store import codec
 from metahp.store.places import Place
 from metahp.store.spool import uuid7
 
@@ -24,9 +25,15 @@ class SweepForecast:
         metric: what is measured.
         epochs_before: that the sweep had spent by then.
         epochs: that it was expected to spend from then on.
-        low: its best score then, with 10 % probability lower.
+        low: its best score then, with 10 % probability lower; None where no score could be foretold, as the next two.
         middle: the median.
         high: with 10 % probability higher.
+        trials_before: that the sweep had begun by then.
+        trials: further ones that the forecast is about; 0 in those of earlier versions.
+        epochs_low: that all these trials take, with 10 % probability fewer.
+        epochs_high: with 10 % probability more.
+        hours_low: of training times devices that this takes, None where nobody knows how long an epoch is.
+        hours_high: likewise.
     """
 
     kind: str
@@ -36,9 +43,15 @@ class SweepForecast:
     metric: str
     epochs_before: int
     epochs: float
-    low: float
-    middle: float
-    high: float
+    low: float | None
+    middle: float | None
+    high: float | None
+    trials_before: int = 0
+    trials: int = 0
+    epochs_low: float = 0.0
+    epochs_high: float = 0.0
+    hours_low: float | None = None
+    hours_high: float | None = None
 
 
 class ForecastBook:
@@ -67,7 +80,8 @@ class ForecastBook:
 
     def _read(self, name: str) -> SweepForecast | None:
         try:
-            data = json.loads(self._place.read(f"{FOLDER}/{name}"))
-            return SweepForecast(**{field.name: data[field.name] for field in fields(SweepForecast)})
+            data = codec.parse(self._place.read(f"{FOLDER}/{name}"))
+            known = {field.name: data[field.name] for field in fields(SweepForecast) if field.name in data}
+            return SweepForecast(**known)  # a field without a default that is missing is a TypeError
         except (OSError, ValueError, KeyError, TypeError):
             return None

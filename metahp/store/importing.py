@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid5
@@ -74,6 +75,11 @@ class ImportedTrial:
     end: TrialEvent | None
     curve: list[Measurement] = field(default_factory=list)
 
+    @property
+    def teaches(self) -> bool:
+        """Whether it says anything about its configuration: by reports, or because it failed."""
+        return bool(self.curve) or self.end is TrialEvent.ERRORED
+
     def adds_to(self, known: Trial | None) -> bool:
         """Whether it brings anything that ``known`` lacks."""
         if known is None:
@@ -105,17 +111,25 @@ def identity_of(
 def space_of(trials: Sequence[Mapping[str, Any]]) -> SearchSpace:
     """The space that the configurations of the trials span."""
     given = [trial.get("config") for trial in trials if isinstance(trial, Mapping)]
-    return infer_space([config for config in given if isinstance(config, Mapping)])
+    return infer_space([config for config in given if isinstance(config, Mapping) and _is_shallow(config)])
 
 
 def completed(trials: Sequence[Mapping[str, Any]], space: SearchSpace) -> list[Mapping[str, Any]]:
     """The trials, with None for hyperparameters of an inferred space that their configurations lack."""
     return [
         {**trial, "config": complete(trial["config"], space.root)}
-        if isinstance(trial, Mapping) and isinstance(trial.get("config"), Mapping)
+        if isinstance(trial, Mapping) and isinstance(trial.get("config"), Mapping) and _is_shallow(trial["config"])
         else trial
         for trial in trials
     ]
+
+
+def _is_shallow(config: Mapping[str, Any]) -> bool:
+    """Whether it can be looked through; what is nested in itself has no end."""
+    with suppress(RecordError):
+        codec.check_depth(config)
+        return True
+    return False
 
 
 def check_trials(sweep: Sweep, trials: Sequence[Mapping[str, Any]]) -> tuple[list[ImportedTrial], list[Refusal]]:
@@ -130,8 +144,11 @@ def check_trials(sweep: Sweep, trials: Sequence[Mapping[str, Any]]) -> tuple[lis
         except (MetaHPError, ValueError, TypeError) as problem:
             refused.append(Refusal(position, str(problem)))
             continue
-        good.append(trial)
         refused += [Refusal(position, reason) for reason in _fill(trial, given["curve"])]
+        if trial.teaches:
+            good.append(trial)
+        else:
+            refused.append(Refusal(position, "a trial without a report that did not fail: nothing is known of it"))
     return good, refused
 
 
@@ -155,6 +172,7 @@ def _trial(sweep: Sweep, position: int, given: Mapping[str, Any]) -> ImportedTri
         )
     if isinstance(given["curve"], str | Mapping) or not hasattr(given["curve"], "__iter__"):
         raise RecordError(f"a curve is a list of (step, value, seconds), got {given['curve']!r:.100}")
+    codec.check_depth(given["config"])
     list(sweep.space.assignments(given["config"]))  # a configuration outside the space teaches nothing about it
     status = TrialStatus(given.get("status", TrialStatus.COMPLETED))
     config_hash = config_columns(given["config"], sweep.space)["config_hash"]

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4
 
 from metahp.errors import StoreError, StoreMissingError, StoreVersionError
+from metahp.store import codec
 from metahp.store.buckets import SCHEMES, BucketPlace
 from metahp.store.files import TEMPORARY, explained
 from metahp.store.places import LocalPlace, Place
@@ -112,7 +113,7 @@ def _create(place: Place) -> None:
 
 def _check(place: Place, text: bytes) -> Description:
     try:
-        data = json.loads(text)
+        data = codec.parse(text)
         if data["format"] != FORMAT:
             raise ValueError(f"its format is {data['format']!r}")
         needed, version = int(data["min_reader_version"]), int(data["format_version"])

@@ -9,15 +9,18 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from metahp.store import codec
 from metahp.store.schema import SCHEMA_VERSION, TABLES, Table
 
 # Without the page checksums a flipped bit would be read as another number; verifying them costs nothing measurable.
-_FORMAT = ds.ParquetFileFormat(
-    default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
-)
+# The limits are far above our own footers, and keep a made-up one from taking all memory.
+_CAREFULLY = {
+    "page_checksum_verification": True,
+    "thrift_string_size_limit": 16 << 20,
+    "thrift_container_size_limit": 100_000,
+}
 
 
 def encode(rows: pa.Table, table: Table, spool_id: str, first: int) -> bytes:
@@ -39,10 +42,10 @@ def fault(content: bytes, expected_digest: str, table: Table, spool_id: str, fir
     if digest(content) != expected_digest:
         return "its content does not have the digest in its name"
     try:
-        metadata = pq.read_metadata(pa.BufferReader(content))
-    except pa.ArrowException as problem:
-        return f"it is no Parquet file ({problem})"
-    claimed = json.loads((metadata.metadata or {}).get(b"metahp", b"{}"))
+        metadata = pq.ParquetFile(pa.BufferReader(content), **_CAREFULLY).metadata
+        claimed = dict(codec.parse((metadata.metadata or {}).get(b"metahp", b"{}")))
+    except (pa.ArrowException, OSError, ValueError, TypeError) as problem:
+        return f"it is no Parquet file of a store ({problem})"
     expected = {"table": table, "spool_id": spool_id, "first": first}
     if any(claimed.get(key) != value for key, value in expected.items()):
         return f"it says it is {claimed}, its place says {expected}"
@@ -61,13 +64,16 @@ def load(path: Path, table: Table, columns: Sequence[str] | None, where: pc.Expr
     names = TABLES[table].names if columns is None else list(columns)
     if where is None and names:
         return _load_all(path, pa.schema([TABLES[table].field(name) for name in names])).to_batches()
-    source = ds.dataset(path, schema=TABLES[table], format=_FORMAT)
+    import pyarrow.dataset as ds  # brings pandas along: a quarter of the start of every command
+
+    options = ds.ParquetFragmentScanOptions(**_CAREFULLY)
+    source = ds.dataset(path, schema=TABLES[table], format=ds.ParquetFileFormat(default_fragment_scan_options=options))
     return source.to_table(columns=names, filter=where, use_threads=False).to_batches()
 
 
 def _load_all(path: Path, schema: pa.Schema) -> pa.Table:
     """Without a dataset, whose threads cost more than reading a small file."""
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+    with pq.ParquetFile(path, **_CAREFULLY) as file:
         there = set(file.schema_arrow.names)
         rows = file.read([name for name in schema.names if name in there], use_threads=False)
         count = file.metadata.num_rows

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import metahp
@@ -18,11 +19,23 @@ from metahp.space import SearchSpace
 from metahp.store import codec
 from metahp.store.redaction import redact, redact_space, redact_text
 from metahp.store.schema import SCHEMA_VERSION
-from metahp.types import Action, Config, Decision, Forecast, MadeDecision, Measurement, Sweep, TrialStatus, parse_mode
+from metahp.types import (
+    Action,
+    Carrier,
+    Config,
+    Decision,
+    Forecast,
+    MadeDecision,
+    Measurement,
+    Sweep,
+    TrialStatus,
+    parse_mode,
+)
 
 Row = dict[str, Any]
 
 MAX_TEXT = 256_000  # characters of one JSON column
+MAX_SPACE = 1_000_000  # of a search space: ten thousand hyperparameters
 MAX_METRICS = 2_000
 MAX_KEY = 256
 MAX_ERROR = 4_000
@@ -69,8 +82,8 @@ def sweep_row(sweep: Sweep, state: str, searcher: str, scheduler: str) -> Row:
         "metric": checked_id("metric", sweep.metric),
         "mode": str(sweep.mode),
         "max_step": sweep.max_step,
-        "space_json": redact_space(sweep.space).to_json(),
-        "task_json": codec.dumps(redact(dict(sweep.task))),
+        "space_json": _capped("the search space", redact_space(sweep.space).to_json(), MAX_SPACE),
+        "task_json": _capped("the description of the task", codec.dumps(redact(dict(sweep.task))), MAX_TEXT),
         "searcher": clean_text(searcher, MAX_KEY),
         "scheduler": clean_text(scheduler, MAX_KEY),
         "metahp_version": metahp.__version__,
@@ -88,7 +101,7 @@ def sweep_of(row: Mapping[str, Any]) -> Sweep:
     """
     return Sweep(
         sweep_id=row["sweep_id"],
-        space=SearchSpace.from_json(row["space_json"]),
+        space=_space_of(row["space_json"]),
         metric=row["metric"],
         mode=parse_mode(row["mode"]),
         max_step=row["max_step"],
@@ -161,6 +174,7 @@ def decision_row(sweep: Sweep, attempt: int, made: MadeDecision) -> Row:
         "carried_out": bool(made.decision.carried_out),
         "acquisition": made.decision.acquisition,
         "model_version": made.model_version,
+        "carried_json": codec.dumps([[c.sweep_id, c.trial_id, c.weight] for c in made.decision.carried_by]),
         "decided_utc": _now_us(),
         "schema_version": SCHEMA_VERSION,
     }
@@ -182,6 +196,8 @@ def decision_of(row: Mapping[str, Any]) -> MadeDecision:
         propensity=row["propensity"],
         carried_out=row["carried_out"],
         acquisition=row["acquisition"],
+        model=row["model_version"],
+        carried_by=tuple(Carrier(*told) for told in codec.loads(row["carried_json"] or "[]")),
     )
     return MadeDecision(row["trial_id"], row["step"], decision, row["model_version"])
 
@@ -193,12 +209,7 @@ def config_columns(config: Config, space: SearchSpace) -> Row:
         RecordError: it cannot be written as JSON, or is too big.
     """
     clean = redact(dict(config), space.root)
-    text = codec.dumps(clean)
-    if len(text) > MAX_TEXT:
-        raise RecordError(
-            f"the configuration takes {len(text):,} characters, at most {MAX_TEXT:,} can be recorded; "
-            "pass big objects by tune.with_parameters"
-        )
+    text = _capped("the configuration", codec.dumps(clean), MAX_TEXT)
     numbers, texts = {}, {}
     for key, value in codec.flatten(clean):
         number = None if isinstance(value, bool) else codec.as_number(value)
@@ -234,6 +245,27 @@ def clean_text(text: str, limit: int) -> str:
     return redact_text(valid)[:limit]
 
 
+def _capped(what: str, text: str, most: int) -> str:
+    if len(text) > most:
+        raise RecordError(
+            f"{what} takes {len(text):,} characters, at most {most:,} can be recorded; "
+            "pass big objects by tune.with_parameters"
+        )
+    return text
+
+
+def _space_of(text: str) -> SearchSpace:
+    try:
+        return SearchSpace.from_json(text)
+    except RecursionError:
+        raise codec.too_deep() from None
+
+
+@lru_cache(maxsize=4096)  # a sweep reports the same keys again and again
+def _clean_key(key: str) -> str:
+    return clean_text(key, MAX_KEY)
+
+
 def _split(metrics: Mapping[str, object]) -> tuple[dict[str, float], str | None]:
     """The numbers of a report, and the rest as JSON; what is beyond the caps is left out with a warning."""
     numbers: dict[str, float] = {}
@@ -241,9 +273,9 @@ def _split(metrics: Mapping[str, object]) -> tuple[dict[str, float], str | None]
     for key, value in list(metrics.items())[:MAX_METRICS]:
         number = codec.as_number(value)
         if number is not None:
-            numbers[clean_text(str(key), MAX_KEY)] = number
+            numbers[_clean_key(str(key))] = number
         else:
-            extras[clean_text(str(key), MAX_KEY)] = value
+            extras[_clean_key(str(key))] = value
     if len(metrics) > MAX_METRICS:
         _log.warning("a report holds %d metrics; only the first %d are stored", len(metrics), MAX_METRICS)
     return numbers, _extras_json(extras) if extras else None

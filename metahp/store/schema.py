@@ -88,7 +88,7 @@ TABLES: dict[Table, pa.Schema] = {
             ("step", pa.int64()),  # the newest that was known of the trial, 0 before it was started
             ("action", pa.string()),  # start | continue | pause | stop
             ("reason", pa.string()),
-            ("probability", pa.float64()),  # to beat the incumbent, NaN where none was predicted
+            ("probability", pa.float64()),  # to beat the incumbent or what is expected; NaN where none was predicted
             ("threshold", pa.float64()),  # NaN where none applied
             ("forecast_step", pa.int64()),  # null where no prediction was asked
             ("forecast_mean", pa.float64()),  # of the score at that step
@@ -96,7 +96,8 @@ TABLES: dict[Table, pa.Schema] = {
             ("propensity", pa.float64()),  # the chance with which such an action is carried out
             ("carried_out", pa.bool_()),  # a stop that is not lets the trial run on: the audit
             ("acquisition", pa.float64()),  # what a new trial was chosen for, null where nothing was compared
-            ("model_version", pa.string()),  # null where no version of the store's predictor was asked
+            ("model_version", pa.string()),  # of the store's predictor, shipped, prior; null where none was asked
+            ("carried_json", pa.string()),  # [[sweep_id, trial_id, weight], ...]: the past trials that count most
             ("decided_utc", _UTC),
             *_ORIGIN,
         ]

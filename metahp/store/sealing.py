@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import concurrent.futures.thread  # noqa: F401 - pyarrow imports it on first use, which is too late when Python ends
 import logging
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from metahp.errors import StoreError
+from metahp.store import endings
 from metahp.store.schema import TABLES, Table
 from metahp.store.segments import Segments
 from metahp.store.spool import Spool, spool_files, sweep_up
@@ -102,7 +105,7 @@ def merge_small(segments: Segments, spool_id: str, last: int, *, above: int) -> 
 
 
 def finish(spool: Spool, tables: Tables) -> None:
-    """Publishes everything in few segments, checks that it is there, and removes the spool.
+    """Publishes everything in few segments, checks that it is there, notes how much it is, and removes the spool.
 
     Raises:
         StoreError: the store refuses; the spool stays for the next driver.
@@ -113,6 +116,7 @@ def finish(spool: Spool, tables: Tables) -> None:
             if _missing(tables[table], spool.spool_id, spool.last(table)):
                 raise StoreError(f"some rows of {spool.path} could not be read back; they stay there")
             tables[table].tidy(spool.spool_id)
+        endings.note(tables["sweeps"].place, spool.spool_id, {table: spool.last(table) for table in TABLES})
     except BaseException:
         spool.close()
         raise
@@ -127,21 +131,20 @@ class Recovery:
         published: those of dead drivers; everything in them is in the store now.
         alive: those whose drivers are alive.
         unreadable: those that are damaged, and stay as they are.
+        refused: those that could not be published, with the reason; they stay for the next driver.
     """
 
     published: tuple[str, ...] = ()
     alive: tuple[Path, ...] = ()
     unreadable: tuple[Path, ...] = ()
+    refused: Mapping[Path, str] = field(default_factory=dict)
 
 
 def recover(directory: Path, tables: Tables) -> Recovery:
-    """Publishes and removes the spools of dead drivers.
-
-    Raises:
-        StoreError: the store refuses.
-    """
+    """Publishes and removes the spools of dead drivers; one that is refused stops no other."""
     sweep_up(directory)
     published, alive, unreadable = [], [], []
+    refused: dict[Path, str] = {}
     for path in spool_files(directory):
         try:
             spool = Spool.adopt(path)
@@ -151,10 +154,21 @@ def recover(directory: Path, tables: Tables) -> Recovery:
             continue
         if spool is None:
             alive.append(path)
-        else:
-            finish(spool, tables)
+        elif (reason := _refusal(spool, tables)) is None:
             published.append(spool.spool_id)
-    return Recovery(tuple(published), tuple(alive), tuple(unreadable))
+        else:
+            refused[path] = reason
+    return Recovery(tuple(published), tuple(alive), tuple(unreadable), refused)
+
+
+def _refusal(spool: Spool, tables: Tables) -> str | None:
+    """Publishes and removes a spool; why it cannot be done now, or None."""
+    try:
+        finish(spool, tables)
+    except Exception as problem:  # whatever it is, its rows are safe, and a new sweep must not wait for them
+        _log.warning("what an earlier driver had accepted is not yet published, the next one tries again: %s", problem)
+        return str(problem)
+    return None
 
 
 def _missing(segments: Segments, spool_id: str, last: int) -> list[tuple[int, int]]:

@@ -13,15 +13,18 @@ import json
 import logging
 import math
 import re
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import reduce
+from operator import and_
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from metahp.errors import StoreError
-from metahp.store import parquet
+from metahp.store import codec, parquet
 from metahp.store.files import TEMPORARY, explained
 from metahp.store.places import Item, Place
 from metahp.store.schema import TABLES, Table
@@ -30,6 +33,7 @@ _log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"seg-(\d{12})-(\d{12})-([0-9a-f]{16})\.parquet")
 REASON = ".reason.json"
+ASK_AGAIN_S = 60.0
 _STRETCH = re.compile(r"(\d{12})-(\d{12})\.json")
 _FOLDER = re.compile(r"spool=([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
@@ -84,23 +88,35 @@ class Damage:
 
 
 class Segments:
-    """The segments of one table of a store."""
+    """The segments of one table of a store.
+
+    Attributes:
+        table: which one.
+        place: where the store is.
+    """
 
     def __init__(self, place: Place, table: Table) -> None:
         self.table = table
-        self._place = place
+        self.place = place
         self._good: set[str] = set()  # seen whole; a segment never changes
         self._bad: set[str] = set()  # could not be moved away: the store is read-only
+        self._skipped: dict[str, float] = {}  # the disk did not give them: until when they are not asked for again
+        self._told: set[str] = set()
 
     def spools(self) -> list[str]:
         """Every spool that has a directory, oldest first."""
         with self._explained("list the spools", self.table):
-            return [match[1] for item in self._place.list(self.table) if (match := _FOLDER.fullmatch(item.name))]
+            found = [
+                (item, match[1]) for item in self.place.list(self.table) if (match := _FOLDER.fullmatch(item.name))
+            ]
+        for item in (item for item, _ in found if item.is_link):
+            self._warn_once(f"{self.table}/{item.name}", "it is a link; what lies behind it is not read")
+        return [spool_id for item, spool_id in found if not item.is_link]
 
     def open_spool(self, spool_id: str) -> None:
         """Makes the directory of a spool."""
         with self._explained(f"write {self.table}", self._folder(spool_id)):
-            self._place.prepare(self._folder(spool_id))
+            self.place.prepare(self._folder(spool_id))
 
     def cover(self, spool_id: str) -> list[Segment]:
         """The good segments that are needed, by first row; bad ones are put in quarantine."""
@@ -119,9 +135,14 @@ class Segments:
             reached = segment.last
         return found
 
-    def lost_tail(self, spool_id: str) -> Hole | None:
-        """The rows behind the last good segment that a file in quarantine held, or None."""
-        lost = [note["last"] for note in self._notes(spool_id) if isinstance(note.get("last"), int)]
+    def lost_tail(self, spool_id: str, published: int = 0) -> Hole | None:
+        """The rows behind the last good segment that were there once, or None.
+
+        Args:
+            spool_id: whose.
+            published: how many rows it had when it was over; files in quarantine tell too.
+        """
+        lost = [published, *(note["last"] for note in self._notes(spool_id) if isinstance(note.get("last"), int))]
         cover = self.cover(spool_id)
         reached = cover[-1].last if cover else 0
         return Hole(self.table, spool_id, reached + 1, max(lost)) if max(lost, default=0) > reached else None
@@ -140,13 +161,13 @@ class Segments:
         """Notes that these rows are lost for good, so that cursors go on behind them."""
         folder = self._accepted(hole.spool_id)
         with self._explained("accept a hole", folder):
-            self._place.prepare(folder)
-            self._place.create(f"{folder}/{hole.first:012d}-{hole.last:012d}.json", str(hole).encode())
+            self.place.prepare(folder)
+            self.place.create(f"{folder}/{hole.first:012d}-{hole.last:012d}.json", str(hole).encode())
 
     def is_accepted(self, hole: Hole) -> bool:
         """Whether somebody has accepted that these rows are lost."""
         with self._explained("list the accepted holes", self._accepted(hole.spool_id)):
-            found = [_STRETCH.fullmatch(item.name) for item in self._place.list(self._accepted(hole.spool_id))]
+            found = [_STRETCH.fullmatch(item.name) for item in self.place.list(self._accepted(hole.spool_id))]
         return any(match and int(match[1]) <= hole.first and hole.last <= int(match[2]) for match in found)
 
     def verify(self, spool_id: str) -> list[str]:
@@ -160,6 +181,7 @@ class Segments:
         where: pc.Expression | None = None,
         *,
         after: int = 0,
+        until: int | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """The rows of a spool in order, each once.
 
@@ -168,13 +190,14 @@ class Segments:
             columns: which columns, all if None.
             where: only rows for which this is true.
             after: only rows with larger numbers; files that hold none of these are not opened.
+            until: only rows up to this number, likewise.
         """
         reached, ahead = after, self.cover(spool_id)
         while ahead:
             segment = ahead.pop(0)
-            if segment.last <= reached:
+            if segment.last <= reached or (until is not None and segment.first > until):
                 continue
-            batches = self._load(segment, spool_id, columns, _fresh(reached, segment, where))
+            batches = self._load(segment, spool_id, columns, _wanted(reached, until, segment, where))
             if batches is None:  # gone or damaged since we listed the directory: look again
                 ahead = self.cover(spool_id)
                 continue
@@ -189,7 +212,7 @@ class Segments:
         digest = parquet.digest(content)
         name = f"{self._folder(spool_id)}/seg-{first:012d}-{last:012d}-{digest}.parquet"
         with self._explained(f"publish {self.table}", name):
-            self._place.create(name, content)
+            self.place.create(name, content)
         return Segment(name, first, last, digest, len(content))
 
     def merge(self, spool_id: str, first: int, last: int) -> None:
@@ -210,7 +233,7 @@ class Segments:
         with self._explained("delete merged segments", self._folder(spool_id)):
             for segment in self.listed(spool_id):
                 if any(other.makes_needless(segment) for other in needed):
-                    self._place.delete(segment.name)
+                    self.place.delete(segment.name)
 
     def temporary(self, spool_id: str, *, before_s: float = math.inf) -> list[str]:
         """The half-written files in the directory of a spool that were touched before a time (Unix seconds)."""
@@ -234,13 +257,13 @@ class Segments:
         left = self.temporary(spool_id, before_s=before_s)
         with self._explained("tidy up", self._folder(spool_id)):
             for name in left:
-                self._place.delete(f"{self._folder(spool_id)}/{name}")
+                self.place.delete(f"{self._folder(spool_id)}/{name}")
         return len(left)
 
     def remove(self, spool_id: str) -> None:
         """Deletes all rows of a spool."""
         with self._explained(f"delete {self.table}", self._folder(spool_id)):
-            self._place.remove(self._folder(spool_id))
+            self.place.remove(self._folder(spool_id))
 
     def listed(self, spool_id: str) -> list[Segment]:
         """All segments of a spool, as their names say; what else lies there is put in quarantine."""
@@ -257,7 +280,7 @@ class Segments:
 
     def _items(self, spool_id: str) -> list[Item]:
         with self._explained("list the segments", self._folder(spool_id)):
-            return self._place.list(self._folder(spool_id))
+            return self.place.list(self._folder(spool_id))
 
     def _folder(self, spool_id: str) -> str:
         return f"{self.table}/spool={spool_id}"
@@ -266,14 +289,18 @@ class Segments:
         return f"accepted/{self.table}/{spool_id}"
 
     def _explained(self, doing: str, name: str) -> contextlib.AbstractContextManager[None]:
-        return explained(doing, f"{self._place.location}/{name}")
+        return explained(doing, f"{self.place.location}/{name}")
 
     def _is_good(self, segment: Segment, spool_id: str) -> bool:
         if segment.name in self._good:
             return True
-        if segment.name in self._bad:
+        if segment.name in self._bad or time.monotonic() < self._skipped.get(segment.name, 0.0):
             return False
-        content = self._content(segment.name)
+        try:
+            content = self._content(segment.name)
+        except OSError as problem:
+            self._skip(segment.name, f"{problem.strerror}: rows {segment.first}-{segment.last} skipped")
+            return False
         if content is None:
             return True  # loading it will notice and look again
         fault = parquet.fault(content, segment.digest, self.table, spool_id, segment.first, segment.last)
@@ -286,31 +313,61 @@ class Segments:
         return True
 
     def _content(self, name: str) -> bytes | None:
-        with self._explained("read a segment", name):
-            try:
-                return self._place.read(name)
-            except FileNotFoundError:
-                return None
+        """What is in a file, None if it is gone.
+
+        Raises:
+            OSError: this one file cannot be read.
+            StoreError: the place cannot.
+        """
+        try:
+            return self.place.read(name)
+        except FileNotFoundError:
+            return None
+        except OSError as problem:
+            if problem.errno in self.place.faults_of_one_file:
+                raise
+            with self._explained("read a segment", name):
+                raise
 
     def _load(
         self, segment: Segment, spool_id: str, columns: Sequence[str] | None, where: pc.Expression | None
     ) -> list[pa.RecordBatch] | None:
         """The rows of a segment that are asked for, or None if it is no longer there or no longer good."""
         try:
-            return parquet.load(self._place.fetch(segment.name), self.table, columns, where)
+            return self._fetched(segment, columns, where)
         except FileNotFoundError:
             return None
-        except (pa.ArrowException, OSError) as problem:
+        except (pa.ArrowException, OSError):
             self._good.discard(segment.name)
-            if self._is_good(segment, spool_id):  # then it is not the file's fault: a wrong filter, or no memory
-                raise StoreError(f"cannot read {segment.name} with these columns and filter: {problem}") from problem
+            if not self._is_good(segment, spool_id):
+                return None
+        try:
+            return self._fetched(segment, columns, where)  # of a bucket, the mirror's copy may have been damaged
+        except FileNotFoundError:
             return None
+        except (pa.ArrowException, OSError) as problem:  # not the file's fault: a wrong filter, or no memory
+            raise StoreError(f"cannot read {segment.name} with these columns and filter: {problem}") from problem
+
+    def _fetched(
+        self, segment: Segment, columns: Sequence[str] | None, where: pc.Expression | None
+    ) -> list[pa.RecordBatch]:
+        return parquet.load(self.place.fetch(segment.name), self.table, columns, where)
+
+    def _skip(self, name: str, reason: str) -> None:
+        """Leaves out a file that the disk does not give, for a while: asking may take seconds each time."""
+        self._skipped[name] = time.monotonic() + ASK_AGAIN_S
+        self._warn_once(name, reason)
+
+    def _warn_once(self, name: str, reason: str) -> None:
+        if name not in self._told:
+            self._told.add(name)
+            _log.warning("%s/%s cannot be trusted: %s", self.place.location, name, reason)
 
     def _quarantine(self, name: str, spool_id: str, damage: Damage) -> None:
         target = f"{self._hospital(spool_id)}/{name.rpartition('/')[2]}"
         where = f"moved to {target}"
         try:
-            self._place.move(name, target)
+            self.place.move(name, target)
         except FileNotFoundError:
             return  # another reader was faster
         except OSError as problem:
@@ -320,7 +377,7 @@ class Segments:
             self._note(f"{target}{REASON}", {"file": name, **asdict(damage)})
         _log.warning(
             "%s/%s cannot be trusted: %s; %s; restore it from a backup",
-            self._place.location,
+            self.place.location,
             name,
             damage.reason,
             where,
@@ -328,24 +385,26 @@ class Segments:
 
     def _note(self, name: str, content: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):  # a full disk: the log has the reason
-            self._place.create(name, json.dumps(content).encode())
+            self.place.create(name, json.dumps(content).encode())
 
     def _notes(self, spool_id: str) -> Iterator[dict[str, Any]]:
         """What is known of the files in quarantine; notes that cannot be read are left out."""
         folder = self._hospital(spool_id)
         with self._explained("list the quarantine", folder):
-            names = [item.name for item in self._place.list(folder) if item.name.endswith(REASON)]
+            names = [item.name for item in self.place.list(folder) if item.name.endswith(REASON)]
             for name in names:
                 with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
-                    yield dict(json.loads(self._place.read(f"{folder}/{name}")))
+                    yield dict(codec.parse(self.place.read(f"{folder}/{name}")))
 
     def _hospital(self, spool_id: str) -> str:
         return f"quarantine/{self.table}/{spool_id}"
 
 
-def _fresh(reached: int, segment: Segment, where: pc.Expression | None) -> pc.Expression | None:
-    """The rows of a segment that were not read before and for which ``where`` is true; None for all."""
-    if segment.first > reached:
-        return where
-    fresh = pc.field("spool_seq") > reached
-    return fresh if where is None else fresh & where
+def _wanted(reached: int, until: int | None, segment: Segment, where: pc.Expression | None) -> pc.Expression | None:
+    """The rows of a segment behind those read before, up to a number, for which ``where`` is true; None for all."""
+    bounds = [
+        *([pc.field("spool_seq") > reached] if segment.first <= reached else []),
+        *([pc.field("spool_seq") <= until] if until is not None and segment.last > until else []),
+        *([] if where is None else [where]),
+    ]
+    return reduce(and_, bounds) if bounds else None

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sqlite3
 import threading
 import time
@@ -37,6 +38,7 @@ CREATE TABLE IF NOT EXISTS results (seq INTEGER PRIMARY KEY, identity TEXT UNIQU
 CREATE TABLE IF NOT EXISTS decisions (seq INTEGER PRIMARY KEY, identity TEXT UNIQUE, row TEXT NOT NULL);
 """
 _UNFINISHED = ".new"
+_UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LONG_AGO_S = 3600.0
 
 
@@ -53,6 +55,7 @@ class Spool:
         self._pid = os.getpid()
         self._mutex = threading.RLock()
         self._last: dict[Table, int] = {}  # forgotten when anything is rolled back
+        self._waits = True  # for the disk, as `_connect` says
         with explained("open the spool", path):
             self._connection = _connect(path)
             self._connection.executescript(_CREATE)  # earlier versions could leave an empty file
@@ -116,7 +119,9 @@ class Spool:
             if self._connection.in_transaction:
                 yield
                 return
-            self._connection.execute(f"PRAGMA synchronous = {'FULL' if wait else 'NORMAL'}")
+            if wait is not self._waits:
+                self._connection.execute(f"PRAGMA synchronous = {'FULL' if wait else 'NORMAL'}")
+                self._waits = wait
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -237,6 +242,11 @@ def uuid7() -> UUID:
     """A random UUID that starts with the time in ms, so that later ones sort after earlier ones (RFC 9562)."""
     random = uuid4().int & ((1 << 76) - 1)
     return UUID(int=(time.time_ns() // 1_000_000) << 80 | 0x7 << 76 | random & ~(0b11 << 62) | 0b10 << 62)
+
+
+def is_uuid(name: str) -> bool:
+    """Whether a name is a UUID as it is written here: a folder by any other name is somebody else's."""
+    return _UUID.fullmatch(name) is not None
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from metahp.errors import StoreConflictError, StoreError
 from metahp.space import SearchSpace
-from metahp.store import export, layout, rows, upkeep
+from metahp.store import endings, export, layout, rows, upkeep
 from metahp.store.catalog import Catalog
 from metahp.store.cursor import Cursor
 from metahp.store.curves import EVENT_COLUMNS, RESULT_COLUMNS, TrialBook
@@ -25,6 +25,7 @@ from metahp.store.redaction import redact_space
 from metahp.store.schema import TABLES, Table
 from metahp.store.sealing import Recovery, recover
 from metahp.store.segments import Hole, Segments
+from metahp.store.shares import ShareBook
 from metahp.store.spool import Spool, abandoned, spool_files, trial_rows
 from metahp.store.upkeep import CheckReport, Compaction, Pruned, TableSize
 from metahp.store.writer import SweepWriter
@@ -84,16 +85,19 @@ class Store:
             scheduler: what stops trials early, for people.
 
         Raises:
+            RecordError: the description is too big, or its space searches what looks like a credential.
             StoreConflictError: the sweep_id is known with another space, metric or mode.
             StoreVersionError: the store is of a newer format than this MetaHP writes.
             StoreError: the store or the spool directory cannot be written.
         """
         layout.check_writable(self._place, self._description)
-        alive = recover(self._spool_directory, self._tables).alive
+        rows.sweep_row(sweep, "", searcher, scheduler)  # refused before anything is made
+        recovery = recover(self._spool_directory, self._tables)
         known = self._catalog.sweeps().get(sweep.sweep_id)
         if known is not None:
             _check_same(known, sweep)
-        unpublished = [trial_rows(path, sweep.sweep_id) for path in alive]  # first: a driver may publish them meanwhile
+        # Read first: a driver may publish them meanwhile.
+        unpublished = [trial_rows(path, sweep.sweep_id) for path in (*recovery.alive, *recovery.refused)]
         book = self._book(sweep.sweep_id)
         for events, results in unpublished:
             book.add(events, results)
@@ -162,21 +166,24 @@ class Store:
         there = self._catalog.survey()
         sweep = there.sweeps.get(sweep_id)
         if sweep is None:
-            raise StoreError(f"{self.location} holds no sweep {sweep_id!r}; sweeps() lists those it has")
+            raise StoreError(f"{self.location} holds no sweep {sweep_id!r}; metahp store info lists those it has")
         return SweepHistory(sweep, self._read(there.spools[sweep_id]).trials())
 
-    def curves(self, *, since: Cursor | None = None, exclude: Collection[str] = ()) -> list[SweepHistory]:
+    def curves(
+        self, *, since: Cursor | None = None, until: Cursor | None = None, exclude: Collection[str] = ()
+    ) -> list[SweepHistory]:
         """All sweeps with their published trials and effective curves, the oldest first: what predictors learn from.
 
         Args:
             since: only sweeps with rows behind this cursor, each with its whole history.
+            until: only rows up to this cursor, and sweeps with such rows: what is consumed by whoever keeps it.
             exclude: sweep_ids to leave out.
         """
         there = self._catalog.survey()
         return [
-            SweepHistory(sweep, self._read(there.spools[sweep_id]).trials())
+            SweepHistory(sweep, self._read(there.spools[sweep_id], until).trials())
             for sweep_id, sweep in there.sweeps.items()
-            if sweep_id not in exclude and (since is None or self._is_new(there.spools[sweep_id], since))
+            if sweep_id not in exclude and self._has_rows(there.spools[sweep_id], since, until)
         ]
 
     def decisions(self, sweep_id: str) -> list[MadeDecision]:
@@ -188,6 +195,11 @@ class Store:
     def forecasts(self) -> ForecastBook:
         """What was expected of whole sweeps."""
         return ForecastBook(self._place)
+
+    @property
+    def shares(self) -> ShareBook:
+        """What the trials of sweeps got of the machines."""
+        return ShareBook(self._place)
 
     def scan(
         self, table: Table = "results", columns: Sequence[str] | None = None, filter: pc.Expression | None = None
@@ -228,8 +240,10 @@ class Store:
             how many rows were written.
 
         Raises:
-            StoreError: the file cannot be written, or there is one.
+            StoreError: the file cannot be written, there is one, or it would lie within the store.
         """
+        if path.absolute().resolve().is_relative_to(self.path.resolve()):
+            raise StoreError(f"cannot export to {path}: it is within the store, whose readers would take it for a part")
         if table == "curves":
             wanted = (s for s in self._catalog.sweeps() if sweep_ids is None or s in sweep_ids)
             batches = export.curve_batches(self.history(sweep_id) for sweep_id in wanted)
@@ -250,8 +264,13 @@ class Store:
 
         Those that `accept_holes` has noted are left out.
         """
+        ended = endings.noted(self._place)
         found = [
-            hole for t in self._tables.values() for s in t.spools() for hole in (*t.holes(s), t.lost_tail(s)) if hole
+            hole
+            for table, t in self._tables.items()
+            for s in sorted({*t.spools(), *ended})
+            for hole in (*t.holes(s), t.lost_tail(s, ended.get(s, {}).get(table, 0)))
+            if hole
         ]
         return [hole for hole in found if not self._tables[hole.table].is_accepted(hole)]
 
@@ -261,10 +280,13 @@ class Store:
         """Publishes what drivers that died on this machine had accepted; `open_sweep` does so too.
 
         Raises:
-            StoreError: the store refuses; nothing accepted is lost.
+            StoreError: the store refuses some of it, after the rest was published; nothing accepted is lost.
         """
         layout.check_writable(self._place, self._description)
-        return recover(self._spool_directory, self._tables)
+        done = recover(self._spool_directory, self._tables)
+        for path, reason in done.refused.items():
+            raise StoreError(f"{len(done.refused)} driver runs are not published yet, such as {path.stem}: {reason}")
+        return done
 
     def sizes(self) -> dict[Table, TableSize]:
         """How big the tables are."""
@@ -300,17 +322,24 @@ class Store:
         return upkeep.compact(self._place, self._tables)
 
     def prune(
-        self, older_than: str, *, sweep_ids: Collection[str] | None = None, dry_run: bool = False
+        self,
+        older_than: str,
+        *,
+        sweep_ids: Collection[str] | None = None,
+        dry_run: bool = False,
+        unlearned: bool = False,
     ) -> list[Pruned]:
         """Deletes sweeps that nobody has written to for a while, for ever.
 
-        Those with a driver on this machine, or with reports that it has not published, are left alone.
-        A predictor that has learned from them keeps what it learned until it is trained anew.
+        Those with a driver on this machine, or with reports that it has not published, are left alone, and so are
+        those that the store's predictor has not learned from yet. One that has keeps what it learned until it is
+        trained anew.
 
         Args:
             older_than: an age such as ``"90d"``, ``"36h"``, ``"12w"``.
             sweep_ids: only these.
             dry_run: whether nothing is deleted, only listed.
+            unlearned: whether those go too that the predictor has not learned from.
 
         Returns:
             what was deleted, or would be.
@@ -325,7 +354,8 @@ class Store:
         unfinished = {path.stem for path in spool_files(self._spool_directory)}
         wanted = {s: own for s, own in there.spools.items() if sweep_ids is None or s in sweep_ids}
         spools = {s: own for s, own in wanted.items() if not unfinished & set(own)}
-        old = upkeep.describe_old(self._tables, names, spools, before)
+        described = upkeep.describe_old(self._tables, names, spools, before, upkeep.learned_cursor(self.path))
+        old = [sweep for sweep in described if sweep.is_learned or unlearned]
         for sweep in [] if dry_run else old:
             upkeep.prune(self._place, self._tables, sweep, spools[sweep.sweep_id])
         return old
@@ -338,15 +368,24 @@ class Store:
     def _book(self, sweep_id: str) -> TrialBook:
         return self._read(self._catalog.spools().get(sweep_id, []))
 
-    def _read(self, spools: Sequence[str]) -> TrialBook:
+    def _read(self, spools: Sequence[str], until: Cursor | None = None) -> TrialBook:
         book = TrialBook()
         for spool_id in spools:
-            events = self._tables["trials"].read(spool_id, EVENT_COLUMNS)
-            book.add_batches(events, self._tables["results"].read(spool_id, RESULT_COLUMNS))
+            last = {table: None if until is None else until.at(table, spool_id) for table in self._tables}
+            events = self._tables["trials"].read(spool_id, EVENT_COLUMNS, until=last["trials"])
+            book.add_batches(events, self._tables["results"].read(spool_id, RESULT_COLUMNS, until=last["results"]))
         return book
 
-    def _is_new(self, spools: Sequence[str], since: Cursor) -> bool:
-        return any(t.reach(s) > since.at(table, s) for table, t in self._tables.items() for s in spools)
+    def _has_rows(self, spools: Sequence[str], since: Cursor | None, until: Cursor | None) -> bool:
+        """Whether there are rows of these spools between two cursors."""
+        if since is None and until is None:
+            return True
+        after = since or Cursor()
+        return any(
+            (t.reach(s) if until is None else until.at(table, s)) > after.at(table, s)
+            for table, t in self._tables.items()
+            for s in spools
+        )
 
 
 def _reopen(location: str, spool_dir: Path | None) -> Store:

@@ -9,19 +9,23 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from metahp.errors import StoreError
+from metahp.store import codec, endings
+from metahp.store.cursor import Cursor
 from metahp.store.files import explained
 from metahp.store.places import Place
 from metahp.store.schema import TABLES, Table
 from metahp.store.sealing import Tables, merge_small
 from metahp.store.segments import REASON, Hole
-from metahp.store.spool import uuid7
+from metahp.store.spool import is_uuid, uuid7
 
 ABANDONED_S = 3600.0  # a temporary file this old belongs to nobody any more
 _TIME_COLUMN: Mapping[Table, str] = {
@@ -87,12 +91,21 @@ class Compaction:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """A sweep that was deleted, or would be: its id, its name, its rows, and when it was last written to (UTC)."""
+    """A sweep that was deleted, or would be.
+
+    Attributes:
+        sweep_id: its id.
+        name: its name.
+        rows: in all tables.
+        last_written: when, in UTC.
+        is_learned: whether the store's predictor has read all its reports, or there is none.
+    """
 
     sweep_id: str
     name: str
     rows: int
     last_written: datetime
+    is_learned: bool = True
 
 
 def size_of(place: Place, tables: Tables) -> dict[Table, TableSize]:
@@ -141,8 +154,22 @@ def compact(place: Place, tables: Tables) -> Compaction:
     return Compaction(before, sum(size.segments for size in size_of(place, tables).values()), removed)
 
 
+def learned_cursor(directory: Path) -> Cursor | None:
+    """How far the newest predictor below a directory has read the store; None where there is none to wait for."""
+    folder = directory / "models"
+    cards = [] if folder.is_symlink() else sorted(folder.glob("*/card.json"), reverse=True)
+    for card in (card for card in cards if is_uuid(card.parent.name)):
+        with suppress(OSError, ValueError, KeyError, TypeError, StoreError):
+            return Cursor.from_json(json.dumps(codec.parse(card.read_bytes())["cursor"]))
+    return None
+
+
 def describe_old(
-    tables: Tables, sweeps: Mapping[str, str], spools: Mapping[str, Sequence[str]], before: datetime
+    tables: Tables,
+    sweeps: Mapping[str, str],
+    spools: Mapping[str, Sequence[str]],
+    before: datetime,
+    learned: Cursor | None,
 ) -> list[Pruned]:
     """The sweeps that nobody has written to since ``before``.
 
@@ -151,13 +178,17 @@ def describe_old(
         sweeps: names by sweep_id.
         spools: driver runs by sweep_id.
         before: UTC, without a time zone, as the store writes times.
+        learned: how far the store's predictor has read, if there is one.
     """
     found = []
     for sweep_id, own in spools.items():
         last = max((t for table in TABLES for t in _last_times(tables, table, own)), default=None)
         if last is not None and last < before:
             rows = sum(tables[table].reach(spool) for table in TABLES for spool in own)
-            found.append(Pruned(sweep_id, sweeps.get(sweep_id, ""), rows, last))
+            is_learned = learned is None or all(
+                tables["results"].reach(spool) <= learned.at("results", spool) for spool in own
+            )
+            found.append(Pruned(sweep_id, sweeps.get(sweep_id, ""), rows, last, is_learned))
     return found
 
 
@@ -171,6 +202,8 @@ def prune(place: Place, tables: Tables, sweep: Pruned, spools: Iterable[str]) ->
         place.prepare("pruned")
         place.create(f"pruned/{uuid7()}.json", json.dumps(note, indent=1).encode())
     own = list(spools)
+    for spool_id in own:
+        endings.forget(place, spool_id)  # first: what is deleted on purpose is not missing
     for table in reversed(TABLES):
         for spool_id in own:
             tables[table].remove(spool_id)
@@ -211,7 +244,7 @@ def _distinct(stretches: Sequence[tuple[int, int]]) -> int:
 
 def _reason(place: Place, name: str) -> str:
     try:
-        return str(json.loads(place.read(f"{name}{REASON}"))["reason"])
+        return str(codec.parse(place.read(f"{name}{REASON}"))["reason"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return "the reason was not kept"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -11,11 +12,12 @@ from metahp.features import SMALLEST_FRACTION, Points, encode, natural_bounds
 from metahp.starter import is_shipped
 from metahp.surrogate.memory import MemoryBelief
 from metahp.surrogate.names import translate
-from metahp.surrogate.process import KNOTS
+from metahp.surrogate.process import KNOTS, similarity
 from metahp.surrogate.task import Task
-from metahp.types import Config, FloatArray, Sweep
+from metahp.types import Carrier, Config, FloatArray, Sweep
 
 BEST_OF_EACH = 8
+_CARRYING_SWEEPS, _CARRIERS = 4, 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +66,26 @@ class PastExperience:
 
     def best_configs(self) -> tuple[Config, ...]:
         """The best of every past sweep, legal in the new one's space; the best of all sweeps first."""
+        return self._best_configs  # asked for at every suggestion
+
+    @cached_property
+    def _best_configs(self) -> tuple[Config, ...]:
         found = [self._legal(task.best(BEST_OF_EACH)) for task in self.tasks]
         ranked = [own[rank] for rank in range(BEST_OF_EACH) for own in found if rank < len(own)]
         unique = {repr(sorted(config.items())): config for config in ranked}
         return tuple(unique.values())
+
+    def carriers(self, config: Config) -> tuple[Carrier, ...]:
+        """Of the past sweeps that count most the trials that are most alike; well within a millisecond."""
+        points, lessons = encode(self.sweep.space, [config]), self.memory.lessons
+        found: list[Carrier] = []
+        for place in np.argsort(-self.weights, kind="stable")[:_CARRYING_SWEEPS].tolist():
+            seen = self.tasks[place].observations
+            alike = similarity(translate(points, seen.points.space), seen.points, lessons[place].lengths)[0]
+            weights, sweep_id = self.weights[place] * alike, self.tasks[place].sweep_id
+            nearest = np.argsort(-weights, kind="stable")[:_CARRIERS].tolist()
+            found += [Carrier(sweep_id, seen.trial_ids[near], round(float(weights[near]), 6)) for near in nearest]
+        return tuple(sorted(found, key=lambda each: -each.weight)[:_CARRIERS])
 
     def judge(self, configs: Sequence[Config], fraction: float) -> FloatArray:
         """Level that each of T past sweeps expects of n configurations at a fraction: shape ``(T, n)``."""

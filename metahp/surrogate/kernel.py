@@ -1,4 +1,4 @@
-"""How alike two rows of one sweep are: the covariance, written once for NumPy and for `keras.ops`.
+"""How alike two rows of one sweep are: features and covariance, written once for NumPy and for `keras.ops`.
 
 Every function takes the module ``xp`` to compute with, so that training (Keras, any backend) and prediction (NumPy,
 float64) cannot drift apart.
@@ -17,6 +17,7 @@ configurations have long curves, and a joint network extrapolates the others wit
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,19 +48,39 @@ class Spread:
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """What training found out, apart from the network: J features, the last one constant.
+    """What training found out, in NumPy: J features, the last one constant.
 
     Attributes:
+        network: the weights of `network` by name.
         mean: shape ``(J, BASES)``: prior mean of a sweep's weights.
         std: shape ``(J, BASES)``: their prior standard deviation.
         lengths: shape ``(rows,)``: by label, the distance at which configurations of one sweep differ.
         spread: the rest of the covariance.
     """
 
+    network: Mapping[str, FloatArray]
     mean: FloatArray
     std: FloatArray
     lengths: FloatArray
     spread: Spread
+
+
+def network(xp: Any, weights: Mapping[str, Any], inputs: Mapping[str, Any]) -> Any:
+    """Features ``(..., c, J)`` of configurations.
+
+    Args:
+        xp: NumPy or `keras.ops`.
+        weights: by name, see `metahp.surrogate.trunk`.
+        inputs: the fields of `metahp.surrogate.vocabulary.Inputs`, with the same leading dimensions.
+    """
+    met = xp.where(inputs["choices"] > 0, 1.0, 0.0)
+    hidden = weights["bias"] + xp.matmul(inputs["known"], xp.take(weights["presences"], inputs["labels"], axis=0))
+    hidden = hidden + xp.matmul(inputs["numbers"], xp.take(weights["slopes"], inputs["labels"], axis=0))
+    hidden = hidden + xp.sum(met[..., None] * xp.take(weights["choices"], inputs["choices"], axis=0), axis=-2)
+    hidden = xp.tanh(hidden)
+    hidden = hidden + xp.tanh(xp.matmul(hidden, weights["inner"]) + weights["inner_bias"])
+    features = xp.tanh(xp.matmul(hidden, weights["outer"]) + weights["outer_bias"])
+    return xp.concatenate([features, xp.ones_like(features[..., :1])], axis=-1)
 
 
 def time_bases(xp: Any, fraction: Any) -> Any:

@@ -1,4 +1,4 @@
-"""All that was learned from past sweeps: what `KerasPredictor` keeps, trains and saves."""
+"""All that was learned from past sweeps: what `KerasPredictor` keeps and saves. Needs no Keras; see `training`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy as np
 from metahp.features import Points
 from metahp.predictor import Contest
 from metahp.starter import is_shipped
-from metahp.surrogate.contest import compared, for_training
-from metahp.surrogate.kernel import Learned
+from metahp.surrogate.experience import PastExperience
+from metahp.surrogate.kernel import Learned, network
 from metahp.surrogate.kinship import kinship
 from metahp.surrogate.memory import ROWS_PER_TASK, CachedBelief, Features, Lesson, MemoryBelief
-from metahp.surrogate.names import labels, overlap
+from metahp.surrogate.names import ENOUGH_OVERLAP, labels, overlap
 from metahp.surrogate.scales import PastScales
 from metahp.surrogate.task import Task
-from metahp.surrogate.trunk import Arrays, Trunk, episodes, replayed, train
 from metahp.surrogate.vocabulary import Vocabulary
+from metahp.surrogate.weights import Arrays
+from metahp.surrogate.weights import learned as learned_by
 from metahp.types import FloatArray, Sweep
 
 MOST_LESSONS = 32
-ENOUGH_OVERLAP = 0.5
 SHIPPED_COUNT_AS = 2.0
 """Own sweeps as which all shipped ones together count, as soon as there is an own one.
 
@@ -31,7 +31,6 @@ After one own sweep of an LCBench task, the next one of another task had a regre
 trainings; 20 tasks); with the own one alone it had .29 .24 .19 .15, with what ships alone .28 .22 .18 .15. After three
 it had .20 .17 .13 .08, with the own ones alone .25 .23 .20 .15. Whether they count as 2, 6 or 27 made no difference.
 """
-_STEPS, _STEPS_PER_TASK, _MOST_STEPS = 60, 15, 450
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,52 +39,17 @@ class Knowledge:
 
     Attributes:
         tasks: past sweeps by sweep_id, at least one, oldest first.
-        vocabulary: what the trunk knows by name.
-        trunk: the network.
+        vocabulary: what the network knows by name.
+        weights: of the network.
+        is_own: whether it was trained on a store's own sweeps, not on what ships.
         contest: how it did against the one before; None where that is not known any more.
     """
 
     tasks: Mapping[str, Task]
     vocabulary: Vocabulary
-    trunk: Trunk
+    weights: Arrays
+    is_own: bool
     contest: Contest | None = None
-
-    @classmethod
-    def learned(cls, tasks: Mapping[str, Task], before: Knowledge | None, seed: int) -> Knowledge:
-        """Train on all tasks, or as soon as there are some on a store's own: from scratch, or further, if that helps.
-
-        What ships stays among the past sweeps, but a network that was trained on it is no good to others: with seven
-        own TaskSet sweeps, whose space is another, the regret of the next one after 0.5, 1, 2, 4 trainings was .35 .22
-        .11 .02; by a network trained on what ships as well .48 .35 .24 .16, by the shipped one trained further .35 .23
-        .17 .11.
-        """
-        rng = np.random.default_rng(seed)
-        taught = {name: task for name, task in tasks.items() if not is_shipped(name)} or tasks
-        before = before if before and taught.keys() & before.tasks.keys() else None
-        known = before.tasks if before else {}
-        seen = [task.observations for task in taught.values()]
-        fresh = [place for place, (name, task) in enumerate(taught.items()) if known.get(name) is not task]
-        vocabulary = (before.vocabulary if before else Vocabulary()).grown([each.points for each in seen])
-        trunk = Trunk(vocabulary, rng)
-        if before:
-            trunk.set_arrays(before.trunk.arrays())
-        champion = trunk.arrays() if before else None
-        order = replayed(len(seen), fresh, min(_STEPS + _STEPS_PER_TASK * len(fresh), _MOST_STEPS), rng)
-        used = {
-            number: for_training(seen[number]) for number in np.unique(order).tolist()
-        }  # never all of a large store
-        train(trunk, episodes(used, order, vocabulary, rng))
-        contest = compared(champion, trunk, seen, vocabulary)
-        if champion is not None and not contest.challenger_wins:
-            trunk.set_arrays(champion)
-        return cls(tasks, vocabulary, trunk, contest)
-
-    @classmethod
-    def restored(cls, tasks: Mapping[str, Task], vocabulary: Vocabulary, arrays: Arrays) -> Knowledge:
-        """What was saved before."""
-        trunk = Trunk(vocabulary, np.random.default_rng(0))
-        trunk.set_arrays(arrays)
-        return cls(tasks, vocabulary, trunk)
 
     def about(self, sweep: Sweep) -> SweepKnowledge | None:
         """What is known about a new sweep; None where no past sweep shares half of its hyperparameters."""
@@ -105,7 +69,7 @@ class Knowledge:
         tasks = tuple(self.tasks[name] for name in names)
         same = [place for place, own in enumerate(tasks) if (own.metric, own.mode) == (sweep.metric, sweep.mode)]
         scales = PastScales.of([tasks[place].scale for place in same], belief.weights[same])
-        return SweepKnowledge(belief, CachedBelief(belief), tasks, scales)
+        return SweepKnowledge(PastExperience(sweep, belief, tasks), CachedBelief(belief), scales)
 
     def lesson(self, sweep_id: str) -> Lesson:
         """One past sweep as a function, worked out once."""
@@ -117,13 +81,17 @@ class Knowledge:
     @cached_property
     def features(self) -> Features:
         """Configurations in the terms of this knowledge."""
-        learned: Learned = self.trunk.learned()
+        learned: Learned = learned_by(self.weights)
         row = {label: index for index, label in enumerate(self.vocabulary.labels, 1)}
 
         def lengths(points: Points) -> FloatArray:
             return learned.lengths[[row.get(label, 0) for label in labels(points.space)]]
 
-        return Features(lambda points: self.trunk.psi(self.vocabulary.inputs(points)), lengths, learned)
+        def psi(points: Points) -> FloatArray:
+            features: FloatArray = network(np, learned.network, vars(self.vocabulary.inputs(points)))
+            return features
+
+        return Features(psi, lengths, learned)
 
     @cached_property
     def _lessons(self) -> dict[str, Lesson]:
@@ -142,13 +110,11 @@ class SweepKnowledge:
     """What past sweeps say about one new sweep.
 
     Attributes:
-        memory: how each of them would judge configurations.
+        experience: what they propose.
         belief: the prior that follows, with a cache.
-        tasks: the past sweeps, the most similar first.
         scales: where scores of the same metric lay, or None.
     """
 
-    memory: MemoryBelief
+    experience: PastExperience
     belief: CachedBelief
-    tasks: tuple[Task, ...]
     scales: PastScales | None

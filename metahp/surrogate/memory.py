@@ -74,9 +74,13 @@ class Lesson:
         np.add.at(near, seen.trial, spread.config_std**2 * pull)
         return cls(weights, float(spread.sweep_std**2 * alpha.sum()), points, near, belief.lengths(points))
 
-    def judge(self, points: Points, psi: FloatArray) -> FloatArray:
-        """Levels ``(c, len(KNOTS))`` that this sweep would expect of configurations with features ``psi``."""
-        here = translate(points, self.points.space)
+    def judge(self, here: Points, psi: FloatArray) -> FloatArray:
+        """Levels ``(c, len(KNOTS))`` that this sweep would expect of configurations with features ``psi``.
+
+        Args:
+            here: the configurations, seen from this sweep's space.
+            psi: shape ``(c, J)``.
+        """
         known = psi @ self.weights @ _KNOT_BASES.T
         return known + self.shift + similarity(here, self.points, self.lengths) @ self.near
 
@@ -98,7 +102,11 @@ class TrunkBelief:
 
     def tables(self, points: Points) -> FloatArray:
         """Shape ``(c, 1 + J * BASES, len(KNOTS))``."""
-        psi, learned = self.features.psi(points), self.features.learned
+        return self.tables_of(self.features.psi(points))
+
+    def tables_of(self, psi: FloatArray) -> FloatArray:
+        """The same of configurations with features ``psi``."""
+        learned = self.features.learned
         mean = (psi @ learned.mean @ _KNOT_BASES.T)[:, None, :]
         factors = psi[:, :, None, None] * learned.std[:, :, None] * _KNOT_BASES.T
         return np.concatenate([mean, factors.reshape(len(psi), learned.std.size, len(KNOTS))], axis=1)
@@ -125,8 +133,8 @@ class MemoryBelief:
 
     def tables(self, points: Points) -> FloatArray:
         """Shape ``(c, 1 + T + J * BASES + BASES - 1, len(KNOTS))``."""
-        own = self._trunk.tables(points)
-        judged, count = self.judgements(points), len(self.lessons)
+        psi, count = self.features.psi(points), len(self.lessons)
+        own, judged = self._trunk.tables_of(psi), self._judged(points, psi)
         share = self.weights * count / (count + 1)  # the trunk counts as one more sweep
         mean = np.tensordot(share, judged, 1) + own[:, 0] / (count + 1)
         factors = np.moveaxis(judged - mean, 0, 1) * np.sqrt(share)[:, None]
@@ -135,8 +143,12 @@ class MemoryBelief:
 
     def judgements(self, points: Points) -> FloatArray:
         """Levels ``(T, c, len(KNOTS))`` that each past sweep would expect."""
-        psi = self.features.psi(points)
-        return np.stack([lesson.judge(points, psi) for lesson in self.lessons])
+        return self._judged(points, self.features.psi(points))
+
+    def _judged(self, points: Points, psi: FloatArray) -> FloatArray:
+        spaces = {lesson.points.space.identity: lesson.points.space for lesson in self.lessons}
+        seen = {identity: translate(points, space) for identity, space in spaces.items()}
+        return np.stack([lesson.judge(seen[lesson.points.space.identity], psi) for lesson in self.lessons])
 
 
 class CachedBelief:

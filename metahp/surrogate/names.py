@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from metahp.columns import numbers_at, stretched_units
 from metahp.domains import Categorical, Float, Int
 from metahp.features import BoolArray, Points
 from metahp.space import Parameter, SearchSpace
@@ -33,6 +34,9 @@ _SYNONYMS = {
     "units": "hidden_dim hidden_size hidden_units max_units n_neurons n_units neurons num_units width",
     "weight_decay": "wd weightdecay",
 }
+ENOUGH_OVERLAP = 0.5
+"""Share of its hyperparameters that a sweep has to have in common with another one, to learn anything from it."""
+
 _ALIASES = {alias: name for name, aliases in _SYNONYMS.items() for alias in aliases.split()}
 
 
@@ -60,6 +64,8 @@ def numbers(points: Points, column: int) -> FloatArray:
     domain, units, active = parameter.domain, points.units[:, column], points.active[:, column]
     if not _is_numeric(parameter):
         return np.where(active, units, math.nan)
+    if isinstance(domain, Float | Int):
+        return np.where(active, numbers_at(domain, units), math.nan)
     return np.array(
         [float(domain.from_unit(unit)) if exists else math.nan for unit, exists in zip(units, active, strict=True)]
     )
@@ -104,7 +110,7 @@ def _units_of(points: Points, column: int, wanted: Parameter) -> FloatArray:
     if isinstance(domain, Float | Int):
         if not _is_numeric(source):
             return np.full(len(points), math.nan)
-        return np.array([_stretched(domain, number) for number in numbers(points, column)])
+        return stretched_units(domain, numbers(points, column))
     if wanted.options or source.options:
         places = {wanted.choice(unit): unit for unit in (np.arange(len(domain.choices)) + 0.5) / len(domain.choices)}
         return np.array([places.get(choice or "", math.nan) for choice in choices(points, column)])
@@ -115,19 +121,6 @@ def _units_of(points: Points, column: int, wanted: Parameter) -> FloatArray:
             for value, active in zip(values, points.active[:, column], strict=True)
         ]
     )
-
-
-def _stretched(domain: Float | Int, number: float) -> float:
-    """Where a number lies, beyond ``[0, 1]`` too: half a range at most."""
-    if math.isnan(number):
-        return math.nan
-    inside = domain.to_unit(min(max(number, domain.lower), domain.upper))
-    if domain.lower <= number <= domain.upper or domain.lower == domain.upper:
-        return inside
-    low, high, place = float(domain.lower), float(domain.upper), number
-    if domain.log:
-        low, high, place = math.log(low), math.log(high), math.log(max(number, 1e-300))
-    return min(max((place - low) / (high - low), -0.5), 1.5)
 
 
 def _short(name: str) -> str:

@@ -19,17 +19,18 @@ from numpy.typing import NDArray
 from metahp.features import Observations
 from metahp.surrogate.kernel import (
     BASES,
-    Learned,
     Spread,
     choice_distance,
     fade,
     located,
     matern52,
     mixed,
+    network,
     squared_distance,
     time_bases,
 )
 from metahp.surrogate.vocabulary import Inputs, Vocabulary
+from metahp.surrogate.weights import JITTER, Arrays
 from metahp.types import FloatArray, IntArray
 
 WIDTH = 64
@@ -37,9 +38,8 @@ FEATURES = 12
 ROWS = 224
 _LEARNING_RATE = 4e-3
 _SHRINKAGE = 1e-3
-_JITTER = 4e-4  # (2 % of the range)²; a float32 Cholesky factor of ROWS rows needs about a tenth of it
-
-Arrays = dict[str, NDArray[np.float32]]
+MOST_REPLAYED = 16
+"""Of the sweeps learned long ago, in one update: preparing them would be the larger part of it in a large store."""
 
 
 class Trunk(keras.Model):
@@ -56,18 +56,6 @@ class Trunk(keras.Model):
         for name, value in _first_weights(rows, choices, rng).items():
             setattr(self, name, self._weight(name, value))
 
-    def features(self, inputs: Mapping[str, Any]) -> Any:
-        """Features ``(b, c, J)`` of configurations; see `Inputs`, with a leading dimension of sweeps."""
-        known = inputs["known"]
-        hidden = self.bias + ops.matmul(known, ops.take(self.presences, inputs["labels"], axis=0))
-        hidden += ops.matmul(inputs["numbers"], ops.take(self.slopes, inputs["labels"], axis=0))
-        met = ops.cast(ops.greater(inputs["choices"], 0), "float32")
-        hidden += ops.sum(met[..., None] * ops.take(self.choices, inputs["choices"], axis=0), axis=-2)
-        hidden = ops.tanh(hidden)
-        hidden += ops.tanh(ops.matmul(hidden, self.inner) + self.inner_bias)
-        features = ops.tanh(ops.matmul(hidden, self.outer) + self.outer_bias)
-        return ops.concatenate([features, ops.ones_like(features[..., :1])], axis=-1)
-
     def call(self, rows: Mapping[str, Any]) -> Any:
         """The loss ``(b,)``: `likelihood`, with small weights preferred."""
         return self.likelihood(rows) + _SHRINKAGE * self._size()
@@ -76,7 +64,7 @@ class Trunk(keras.Model):
         """Negative log-likelihood ``(b,)`` per row of b sweeps, each given by ROWS rows of which ``mask`` are real."""
         mask = rows["mask"]
         bases = time_bases(ops, rows["fraction"])
-        phi = ops.einsum("bnj,bnl->bnjl", self.features(rows), bases)
+        phi = ops.einsum("bnj,bnl->bnjl", network(ops, {weight.name: weight for weight in self.weights}, rows), bases)
         residual = mask * (rows["level"] - ops.einsum("bnjl,jl->bn", phi, self.mean))
         covariance = self._covariance(rows, phi * mask[:, :, None, None], mask)
         factor = ops.cholesky(covariance)
@@ -102,7 +90,7 @@ class Trunk(keras.Model):
         shared = (configs + trials + spread.sweep_std**2) * (mask[:, :, None] * mask[:, None, :])
         weighted = ops.reshape(phi * ops.exp(self.log_weight_std), (-1, ROWS, (FEATURES + 1) * BASES))
         linear = ops.matmul(weighted, ops.swapaxes(weighted, -1, -2))
-        noise = mask * (spread.noise_std**2 + _JITTER) + (1.0 - mask)
+        noise = mask * (spread.noise_std**2 + JITTER) + (1.0 - mask)
         return shared + linear + noise[:, :, None] * ops.eye(ROWS)
 
     def _alike(self, rows: Mapping[str, Any]) -> Any:
@@ -129,24 +117,6 @@ class Trunk(keras.Model):
             value[tuple(slice(size) for size in given.shape)] = given
             weight.assign(value)
 
-    def learned(self) -> Learned:
-        """What the covariance needs besides features, in NumPy."""
-        arrays = {name: value.astype(np.float64) for name, value in self.arrays().items()}
-        spread = self.spread()
-        numbers = {name: float(ops.convert_to_numpy(getattr(spread, name))) for name in Spread.__slots__}
-        numbers["noise_std"] = float(np.sqrt(numbers["noise_std"] ** 2 + _JITTER))
-        lengths = np.exp(arrays["log_lengths"])
-        lengths[0] = np.median(lengths[1:]) if len(lengths) > 1 else 1.0  # row 0 stands for labels never met
-        return Learned(arrays["mean"], np.exp(arrays["log_weight_std"]), lengths, Spread(**numbers))
-
-    def psi(self, inputs: Inputs) -> FloatArray:
-        """Features ``(c, J)`` of configurations, float64."""
-        count = len(inputs.numbers)
-        padded = 1 << max(count - 1, 0).bit_length()  # few shapes, so that compiled backends compile seldom
-        batch = {name: _pad(value, padded)[None] for name, value in _trunk_inputs(inputs).items() if name != "labels"}
-        features = self.features({**batch, "labels": inputs.labels[None]})
-        return np.asarray(ops.convert_to_numpy(features), np.float64)[0, :count]
-
 
 def train(trunk: Trunk, episodes: Mapping[str, NDArray[Any]]) -> bool:
     """Descend once through the episodes; False (and the old weights kept) where that went astray."""
@@ -164,15 +134,15 @@ def train(trunk: Trunk, episodes: Mapping[str, NDArray[Any]]) -> bool:
     return sound
 
 
-def replayed(tasks: int, fresh: Sequence[int], steps: int, rng: np.random.Generator) -> IntArray:
-    """Which of so many past sweeps each of ``steps`` steps is trained on.
+def replayed(known: Sequence[int], fresh: Sequence[int], steps: int, rng: np.random.Generator) -> IntArray:
+    """Which past sweeps each of ``steps`` steps is trained on.
 
-    Every other step is of a fresh one, the rest of all of them alike, or of a random part of many: what was learned
-    long ago is not forgotten, and what is new is never left out.
+    Every other step is of a fresh one, the rest of all known ones alike, or of `MOST_REPLAYED` random ones of many:
+    what was learned long ago is not forgotten, and what is new is never left out.
     """
     order = np.zeros(steps, np.int64)
     order[::2] = _in_turn(np.asarray(fresh, np.int64), len(order[::2]), rng)
-    order[1::2] = _in_turn(np.arange(tasks), len(order[1::2]), rng)
+    order[1::2] = _in_turn(rng.permutation(np.asarray(known, np.int64))[:MOST_REPLAYED], len(order[1::2]), rng)
     return order
 
 
@@ -241,11 +211,16 @@ def padded_rows(
     }
 
 
-def log_likelihood(trunk: Trunk, task: Observations, rows: IntArray, vocabulary: Vocabulary) -> float:
-    """Of at most `ROWS` rows of a sweep together, up to a constant for each row."""
-    padded = padded_rows(task, rows, vocabulary.inputs(task.points))
-    mean = trunk.likelihood({name: value[None] for name, value in padded.items()})
-    return -len(rows) * float(ops.convert_to_numpy(mean)[0])
+def log_likelihoods(trunk: Trunk, parts: Sequence[tuple[Observations, IntArray]], vocabulary: Vocabulary) -> FloatArray:
+    """Of at most `ROWS` rows of each of n sweeps together, up to a constant for each row: shape ``(n,)``."""
+    inputs = [vocabulary.inputs(task.points) for task, _ in parts]
+    numbers = max(len(each.labels) for each in inputs)
+    choices = max(len(each.choice_labels) for each in inputs)
+    padded = [padded_rows(task, rows, own, numbers, choices) for (task, rows), own in zip(parts, inputs, strict=True)]
+    mean = trunk.likelihood({name: np.stack([part[name] for part in padded]) for name in padded[0]})
+    counts = np.array([len(rows) for _, rows in parts])
+    total: FloatArray = -counts * np.asarray(ops.convert_to_numpy(mean), np.float64)
+    return total
 
 
 def _some_curves(task: Observations, rng: np.random.Generator) -> IntArray:
@@ -254,15 +229,6 @@ def _some_curves(task: Observations, rng: np.random.Generator) -> IntArray:
     order = rng.permutation(len(task.points))
     chosen = order[np.cumsum(counts[order]) <= ROWS]
     return np.flatnonzero(np.isin(task.trial, chosen)).astype(np.int64)
-
-
-def _trunk_inputs(inputs: Inputs) -> dict[str, NDArray[Any]]:
-    return {
-        "labels": inputs.labels,
-        "numbers": inputs.numbers.astype(np.float32),
-        "known": inputs.known.astype(np.float32),
-        "choices": inputs.choices,
-    }
 
 
 def _pad(values: NDArray[Any], length: int) -> NDArray[Any]:

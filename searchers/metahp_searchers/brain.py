@@ -9,26 +9,28 @@ from __future__ import annotations
 import logging
 import weakref
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from metahp import freezing
-from metahp.certificate import certificate, evidence_of_store
 from metahp.errors import MetaHPError, RecordError, SearchSpaceError
-from metahp.models import load_or_fit
+from metahp.gate import past_hits
+from metahp.models import up_to_date
 from metahp.policy import Policy
 from metahp.predictor import Predictor
-from metahp.prior_predictor import PriorPredictor
-from metahp.pruning import Pruner, Pruning
+from metahp.prior_evidence import certified
+from metahp.prior_predictor import PRIOR, PriorPredictor
+from metahp.pruning import Prune, Pruner, Pruning
 from metahp.space import SearchSpace
 from metahp.store import Store
 from metahp.store.spool import uuid7
 from metahp.types import Action, Config, Decision, Forecast, Sweep, TaskValue, Trial, TrialStatus, parse_mode
 from metahp_searchers.configs import legal_part, merged
 from metahp_searchers.journal import Journal
+from metahp_searchers.learning import start_learner
 from metahp_searchers.refresh import Refresher
 from metahp_searchers.reports import Result, flattened, measurement_of, metrics_of
 from metahp_searchers.roster import Roster
@@ -36,6 +38,7 @@ from metahp_searchers.snapshot import Snapshot
 from metahp_searchers.tune_run import current_run
 
 _log = logging.getLogger(__name__)
+_news = logging.getLogger("ray.metahp")  # of Ray's loggers a script shows INFO, of others only warnings
 _active: list[weakref.ref[Brain]] = []  # the one that came to life last comes last
 
 
@@ -52,6 +55,7 @@ class Settings:
         name: for people.
         pruning: whether decisions to stop trials are carried out, and how careful they are.
         pause: whether trials that save checkpoints may be paused for others that promise more.
+        learn: whether the store's predictor goes on learning while the sweep runs.
     """
 
     store: Store | None = None
@@ -62,6 +66,7 @@ class Settings:
     name: str = ""
     pruning: Pruning = field(default_factory=Pruning)
     pause: bool = False
+    learn: bool = False
 
 
 class Brain:
@@ -94,6 +99,8 @@ class Brain:
         self._refresher: Refresher | None = None
         self._journal: Journal | None = None
         self._said: set[str] = set()
+        self._end_learner: Callable[[], None] | None = None
+        self._may_learn = self.settings.learn and self.settings.store is not None
 
     # Coming to life
 
@@ -136,7 +143,7 @@ class Brain:
                 sweep,
                 lambda: store.open_sweep(sweep, searcher=searcher, scheduler=scheduler),
                 self.settings.time_attr,
-                lambda tune_id: self._roster.store_id(tune_id),
+                self.store_id,
             )
 
     def catch_up(self) -> None:
@@ -230,31 +237,50 @@ class Brain:
     def _ready_policy(self) -> Policy:
         if self._policy is None:
             pruning = self.settings.pruning
-            self._policy = Policy(self._predictor(), pruning.max_false_prunes, self._certified(pruning))
+            predictor, version = self._predictor()
+            self._policy = Policy(predictor, pruning.max_false_prunes, self._certified(pruning), version=version)
             if self.settings.store is not None and self.sweep is not None:
                 self._refresher = Refresher(self.settings.store, self.sweep)
-        elif self._refresher is not None and (newer := self._refresher.newer()) is not None:
-            self._policy = replace(self._policy, predictor=newer)
-        return self._policy
+                self._remember_forecasts(self.settings.store, self.sweep)
+        return self._renewed(self._policy)
 
-    def _predictor(self) -> Predictor:
+    def _renewed(self, policy: Policy) -> Policy:
+        """The policy with the newest version that is ready; returns at once."""
+        if self._refresher is None or self.sweep is None:
+            return policy
+        mode = self.sweep.mode
+        newer = self._refresher.newer(policy, lambda: self._roster.in_view(mode))
+        if newer is None:
+            return policy
+        _news.info("the sweep %s goes on with model %s in place of %s", self.sweep_id, newer.version, policy.version)
+        self._policy = newer
+        return newer
+
+    def _predictor(self) -> tuple[Predictor, str]:
+        """The store's predictor, and what it is called."""
         try:
             if self.settings.store is not None:
-                return load_or_fit(self.settings.store, exclude={self.sweep_id})
+                model = up_to_date(self.settings.store, exclude={self.sweep_id})
+                return model.predictor, model.version
         except Exception:  # whatever training does, the sweep goes on
             self._say_once("no predictor came out of the store; learning within this sweep alone", trace=True)
-        return PriorPredictor()
+        return PriorPredictor(), PRIOR
+
+    def _remember_forecasts(self, store: Store, sweep: Sweep) -> None:
+        try:
+            self._pruner.remember(past_hits(store, sweep))
+        except MetaHPError as problem:
+            _log.warning("nothing can be learned from the store about how often forecasts came true: %s", problem)
 
     def _certified(self, pruning: Pruning) -> float | None:
-        """The threshold that the store vouches for, if that was asked for."""
-        if pruning.guarantee is None or not pruning.max_false_prunes:
+        """The threshold that past sweeps vouch for, if that was asked for; a shadow sweep is itself to be evidence."""
+        if pruning.guarantee is None or not pruning.max_false_prunes or pruning.mode is Prune.SHADOW:
             return None
         try:
-            evidence = evidence_of_store(self.settings.store) if self.settings.store is not None else []
+            found = certified(self.settings.store, self.sweep, pruning.max_false_prunes, pruning.guarantee)
         except MetaHPError as problem:
             _log.warning("nothing can be learned from the store about how often stopping was right: %s", problem)
-            evidence = []
-        found = certificate(evidence, pruning.max_false_prunes, pruning.guarantee)
+            found = certified(None, self.sweep, pruning.max_false_prunes, pruning.guarantee)
         self._say_once(str(found))
         return found.threshold
 
@@ -272,14 +298,20 @@ class Brain:
             return Decision(Action.CONTINUE, "nothing is known about it")
         if self._is_full(trial):
             return Decision(Action.STOP, "fully trained")
-        decision = self._decided(self.sweep, self._policy, trial, saved=saved)
-        if self._journal is not None and (decision.action is not Action.CONTINUE or decision.is_predicted):
-            self._journal.trial_decided(tune_id, trial.curve.last_step, decision, self._version)
+        decision = self._decided(self.sweep, self._renewed(self._policy), trial, saved=saved)
+        if decision.action is not Action.CONTINUE or decision.forecast is not None:
+            self.write_down(tune_id, trial.curve.last_step, decision)
         return decision
 
+    def write_down(self, tune_id: str, step: int, decision: Decision) -> None:
+        """A decision goes to the store before anybody knows whether it was right; takes well below a millisecond."""
+        if self._journal is not None:
+            self._journal.trial_decided(tune_id, step, decision)
+
     @property
-    def _version(self) -> str | None:
-        return self._refresher.version if self._refresher is not None else None
+    def version(self) -> str | None:
+        """What the predictor in use is called in decisions, None before the first suggestion."""
+        return self._policy.version if self._policy is not None else None
 
     def _decided(self, sweep: Sweep, policy: Policy, trial: Trial, *, saved: bool) -> Decision:
         try:
@@ -291,9 +323,16 @@ class Brain:
         except Exception:  # whatever a predictor does, the sweep goes on
             self._say_once("the predictor failed to decide; trials go on", trace=True)
             return Decision(Action.CONTINUE, "the predictor failed")
-        if not self._pruner.is_open:
-            self._say_once("too many trials ended other than predicted; ASHA decides until predictions hold again")
+        self._say_who_decides()
         return decision
+
+    def _say_who_decides(self) -> None:
+        instead = "ASHA decides" if self.settings.pruning.guarantee is None else "none is stopped"
+        closed = f"too many trials ended other than predicted; {instead} until predictions hold again"
+        if not self._pruner.is_open:
+            self._say_once(closed)
+        elif closed in self._said:
+            self._say_once("trials end as predicted again; predictions decide")
 
     @property
     def _next_forecast(self) -> Forecast | None:
@@ -340,6 +379,10 @@ class Brain:
         """Whether the trial is one of this sweep's."""
         return self._roster.knows(tune_id)
 
+    def store_id(self, tune_id: str) -> str:
+        """The trial's id in the store, which it keeps over all runs of the sweep."""
+        return self._roster.store_id(tune_id)
+
     @property
     def records(self) -> bool:
         """Whether what is told reaches a store."""
@@ -379,13 +422,22 @@ class Brain:
         if self._journal is not None:
             self._journal.trial_started(trial_id, full, restored=restored)
             if (proposed := self._proposed.pop(trial_id, None)) is not None:
-                self._journal.trial_decided(trial_id, 0, proposed, self._version)
+                self.write_down(trial_id, 0, proposed)
 
     def trial_reported(self, trial_id: str, result: Result, *, done: bool) -> None:
         """See `RunLog`."""
         self.observe(trial_id, result)
         if self._journal is not None:
             self._journal.trial_reported(trial_id, result, done=done)
+        if self._may_learn and self.settings.store is not None:  # before there is nothing to learn
+            self._may_learn = False
+            self._start_learner(self.settings.store)
+
+    def _start_learner(self, store: Store) -> None:
+        try:
+            self._end_learner = start_learner(store)
+        except Exception:  # it is a service to the next trials, the sweep goes on
+            self._say_once("no learner could be started; what this sweep shows is learned after it", trace=True)
 
     def trial_cut_short(self, trial_id: str) -> None:
         """See `RunLog`; a trial that is fully trained is not cut short."""
@@ -415,8 +467,13 @@ class Brain:
 
     def close(self) -> None:
         """See `RunLog`."""
-        if self._journal is not None:
-            self._journal.close()
+        try:
+            if self._journal is not None:
+                self._journal.close()
+        finally:
+            if self._end_learner is not None:
+                self._end_learner()
+                self._end_learner = None
 
     # What survives
 

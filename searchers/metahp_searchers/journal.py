@@ -106,10 +106,10 @@ class Journal:
         self._ended.add(name)
         self.recorder.add(name, lambda writer: writer.record_event(name, event, error=error or ""))
 
-    def trial_decided(self, trial_id: str, step: int, decision: Decision, model_version: str | None) -> None:
+    def trial_decided(self, trial_id: str, step: int, decision: Decision) -> None:
         """Records a decision about a running trial."""
         if trial_id in self._running:
-            made = MadeDecision(self._store_id(trial_id), step, decision, model_version)
+            made = MadeDecision(self._store_id(trial_id), step, decision, decision.model)
             self.recorder.add(made.trial_id, lambda writer: writer.record_decision(made))
 
     def trial_completed(self, name: str) -> None:

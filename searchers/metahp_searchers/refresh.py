@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from metahp.models import load_version, newest_version
-from metahp.predictor import Experienced, Predictor
+from metahp.policy import Policy
 from metahp.store import Store
-from metahp.types import Sweep
+from metahp.types import Sweep, Trial
 
 LOOK_EVERY_S = 5.0
 
@@ -17,52 +19,47 @@ _log = logging.getLogger(__name__)
 
 
 class Refresher:
-    """Looks for versions that a learner has saved meanwhile.
+    """Looks for versions that a learner has saved meanwhile, or an older one that somebody has rolled back to.
 
     Args:
         store: where they are.
         sweep: for which sweep to make them ready.
-
-    Attributes:
-        version: the one in use.
     """
 
     def __init__(self, store: Store, sweep: Sweep) -> None:
         self._store = store
         self._sweep = sweep
-        self.version = newest_version(store)
         self._looked = time.monotonic()
         self._thread: threading.Thread | None = None
-        self._ready: tuple[str, Predictor] | None = None
+        self._ready: Policy | None = None
+        self._failed: str | None = None
 
-    def newer(self) -> Predictor | None:
-        """A newer predictor, once, when it is ready; returns at once."""
+    def newer(self, policy: Policy, trials: Callable[[], Sequence[Trial]]) -> Policy | None:
+        """The policy with the store's newest version, once, when it is ready; returns at once.
+
+        Args:
+            policy: the one in use.
+            trials: gives those of the sweep, on which the new one is conditioned before it takes over.
+        """
         if self._thread is not None and self._thread.is_alive():
             return None
         ready, self._ready = self._ready, None
-        if ready is not None:
-            self.version, predictor = ready
-            return predictor
-        if time.monotonic() - self._looked >= LOOK_EVERY_S:
+        if ready is None and time.monotonic() - self._looked >= LOOK_EVERY_S:
             self._looked = time.monotonic()
-            self._thread = threading.Thread(target=self._look, name="metahp-refresh", daemon=True)
+            arguments = (policy, list(trials()))
+            self._thread = threading.Thread(target=self._look, args=arguments, name="metahp-refresh", daemon=True)
             self._thread.start()
-        return None
+        return ready
 
-    def _look(self) -> None:
+    def _look(self, policy: Policy, trials: Sequence[Trial]) -> None:
+        version = None
         try:
             version = newest_version(self._store)
-            if version is None or version == self.version:
+            if version is None or version in (self._failed, (policy.version or "").removesuffix("+")):
                 return
-            predictor = load_version(self._store, version)
-            _warm_up(predictor, self._sweep)
-            self._ready = version, predictor
+            newer = replace(policy, predictor=load_version(self._store, version), version=version)
+            newer.rehearse(self._sweep, trials)
+            self._ready = newer
         except Exception as problem:  # the version in use goes on being used
-            _log.warning("a newer predictor cannot be used: %s", problem)
-
-
-def _warm_up(predictor: Predictor, sweep: Sweep) -> None:
-    """What is worked out once for each sweep is worked out here, not in a hook."""
-    predictor.condition(sweep, [])
-    if isinstance(predictor, Experienced):
-        predictor.experience(sweep)
+            self._failed = version
+            _log.warning("the model %s cannot be used, the one in use goes on: %s", version, problem)

@@ -42,6 +42,8 @@ class MetaSearch(Searcher):
         pruning: whether `MetaScheduler` stops trials, and how careful it is, e.g. ``Pruning("shadow")``.
         pause: whether `MetaScheduler` may pause trials that save checkpoints, for others that promise more; only with
             ``max_concurrent_trials``.
+        learn: whether the store's predictor goes on learning while the sweep runs: beside it, in a process that yields
+            to the trials; see `metahp_searchers.learning`. ``METAHP_LEARN=0`` in the environment says no as well.
         sweep_id: a sweep of the store to go on with: its finished trials count, its unfinished ones come first. Tune's
             ``num_samples`` then is that of the whole sweep; without a ``param_space``, where Tune does not tell the
             searcher, it is the number of trials still to be run.
@@ -65,6 +67,7 @@ class MetaSearch(Searcher):
         name: str = "",
         pruning: Pruning | None = None,
         pause: bool = False,
+        learn: bool = True,
         sweep_id: str | None = None,
     ) -> None:
         super().__init__()
@@ -74,7 +77,8 @@ class MetaSearch(Searcher):
         opened = store if store is None or isinstance(store, Store) else Store(store)
         if sweep_id is not None and opened is None:
             raise RecordError(f"MetaSearch can only go on with the sweep {sweep_id!r} of a store, got store=None")
-        settings = Settings(opened, dict(task or {}), max_t, time_attr, seed, name, pruning or Pruning(), pause)
+        own_pruning = pruning or Pruning()
+        settings = Settings(opened, dict(task or {}), max_t, time_attr, seed, name, own_pruning, pause, learn)
         self.brain = Brain(settings, sweep_id or new_sweep_id())
         self._space = space
         self._resumes = sweep_id is not None

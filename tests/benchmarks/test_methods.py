@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.history import PAST_REPORTS, Past, past_of, past_sweep
+from benchmarks.methods.foresight import Foresight
 from benchmarks.methods.halving import BatchHalving, BatchSearch
 from benchmarks.methods.registry import METHODS, Setting, method_named
 from benchmarks.methods.transfer import CopulaSearch, greedy_cover, normalised_scores, portfolio
@@ -35,6 +36,18 @@ def test_metahp_sweeps_without_a_history(name, tmp_path):
     replay = simulate(task, searcher, scheduler, max_reports=100, seed=1)
     assert len(replay.reports) == 100
     assert not replay.stalled
+
+
+def test_foresight_stops_whatever_would_not_have_won_and_nothing_else():
+    task = load_task("synthetic-diverging/0")
+    setting = Setting(task, Past((), None), seed=1)
+    searcher = METHODS["random"].build(setting)[0]
+    replay = simulate(task, searcher, Foresight(task), workers=1, max_reports=200, seed=1)
+    best = -np.inf
+    for event in replay.reports:
+        scores = np.nan_to_num(task.mode.sign * task.curve(replay.configs[event.trial]).scores, nan=-np.inf)
+        best = max(best, scores[event.step - 1])
+        assert (event.decision == "STOP") == (max(scores[event.step :], default=-np.inf) <= best)
 
 
 @pytest.mark.parametrize(("name", "share"), [("meta-audit-0", 0.0), ("meta", 0.04), ("meta-audit-20", 0.2)])

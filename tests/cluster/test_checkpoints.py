@@ -1,6 +1,9 @@
 """Which checkpoints stay on the disk."""
 
 import math
+import os
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,6 +11,7 @@ from typing import Any
 import pytest
 from ray.tune import Checkpoint
 
+from metahp.store import Store
 from metahp.types import Mode
 from metahp_cluster.checkpoints import Tidy, size_of
 
@@ -78,3 +82,46 @@ def test_a_checkpoint_that_is_gone_or_cannot_be_deleted_disturbs_nobody(
     trial.checkpoint = SimpleNamespace(path="far/away", filesystem=SimpleNamespace(delete_dir=refuse))
     disk.tidy.on_trial_error(0, [], trial)
     assert "the checkpoint far/away could not be deleted: [Errno 13] not yours" in caplog.text
+
+
+def test_that_they_cannot_be_saved_is_said_once(disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
+    trial: Any = SimpleNamespace(trial_id="a", checkpoint=None)
+    for step in (1, 2):
+        result = {"loss": 0.5, "step": step, "checkpoint_failed": "[Errno 28] No space left on device"}
+        disk.tidy.on_trial_result(0, [], trial, result)
+    (said,) = caplog.messages
+    assert said.startswith("checkpoints cannot be saved: [Errno 28] No space left on device; results are kept")
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small disk")
+def test_a_sweep_whose_output_is_full_keeps_its_results(
+    sweep_file: Callable[..., Path], metahp: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    code = """
+import keras, numpy as np
+from metahp_cluster.training import Report
+
+x = np.zeros((8, 200), "float32")
+
+def train(config):
+    model = keras.Sequential([keras.layers.Input((200,)), keras.layers.Dense(200), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    report = Report()
+    model.fit(x, x[:, :1], epochs=2, initial_epoch=report.resume(model), callbacks=[report], verbose=0)
+"""
+    (tmp_path / "out").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", tmp_path / "out"], check=True)
+    try:
+        sweep = {"metric": "loss", "mode": "min", "budget": {"trials": 6, "epochs": 2}, "learn": False}
+        process = metahp("run", str(sweep_file(code, **sweep)))
+        output, _ = process.communicate(timeout=300)
+    finally:
+        subprocess.run(["umount", "--lazy", tmp_path / "out"], check=True)
+    assert "checkpoints cannot be saved: " in output
+    assert "No space left" in output
+    assert "Traceback" not in output
+    assert "6/6 trials over" in output
+    (history,) = Store(tmp_path / "store").curves()
+    assert [trial.curve.last_step for trial in history.trials] == [2] * 6

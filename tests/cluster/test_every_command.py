@@ -2,7 +2,11 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +34,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "advise": [STORE],
     "ui": [STORE],
     "submit": [FILE, *NOWHERE],
+    "resume": [FILE, *NOWHERE],
     "status": ["job", *NOWHERE],
     "logs": ["job", *NOWHERE],
     "stop": ["job", *NOWHERE],
@@ -47,6 +52,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "model list": [STORE],
     "model show": [STORE, "0"],
     "model rollback": [STORE, "0"],
+    "model unpin": [STORE],
 }
 """Of every command: what a user may type, with a store and a sweep file to be filled in."""
 
@@ -119,6 +125,66 @@ def test_it_says_what_it_does_and_answers_programs(name: str) -> None:
     assert all(each.help for option, each in options.items() if option.startswith("--"))
 
 
+@pytest.mark.parametrize("name", [*ARGUMENTS, *PASSED_ON])
+def test_it_has_an_example_that_could_be_typed(name: str) -> None:
+    (example,) = re.findall(r"^Example: (metahp .*)$", COMMANDS[name].help or "", re.MULTILINE)
+    words = shlex.split(example)[1:]
+    assert words[: len(name.split())] == name.split()
+    known = {option for each in COMMANDS[name].params for option in each.opts}
+    assert {word for word in words if word.startswith("--")} <= known or name in PASSED_ON
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_what_has_to_be_given_has_a_plain_name(name: str) -> None:
+    valued = [each for each in COMMANDS[name].params if not getattr(each, "is_flag", False)]
+    assert [each.name for each in valued if not each.metavar] == []
+
+
+@pytest.mark.parametrize("name", ["run", "store check"])
+def test_switches_do_not_speak_of_booleans(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["metahp", *name.split(), "--help"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if " --json " in line]
+    assert "bool" not in line
+
+
+def test_help_begins_with_what_one_needs_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["metahp", "--help"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    said = capsys.readouterr().out
+    first = [
+        said.index(f" {name} ") for name in ("run", "submit", "list", "recommend", "plan", "why", "store", "bench")
+    ]
+    assert first == sorted(first)
+
+
+def test_completion_is_there_and_needs_no_home(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a shell asks when one presses Tab, and what becomes of a home that cannot be written."""
+    asked = subprocess.run(
+        [sys.executable, "-c", "import sys; sys.argv = ['metahp']; from metahp_cluster.cli import main; main()"],
+        env=os.environ | {"_METAHP_COMPLETE": "complete_bash", "COMP_WORDS": "metahp re", "COMP_CWORD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert asked.stdout.split() == ["resume", "recommend", "report"], asked.stderr
+    monkeypatch.setenv("HOME", str(folder / FILE))  # not even root can write into a file
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))  # of CI there may be none
+    monkeypatch.setattr("sys.argv", ["metahp", "--install-completion", "bash"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == cli.WRONG_INPUT
+    assert "completion cannot be installed in your home" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", [name for name, words in ARGUMENTS.items() if STORE in words and name != "ui"])
 def test_a_store_that_is_not_there_is_one_sentence(name: str, metahp: Any, tmp_path: Path) -> None:
     code, out, err = metahp(name, tmp_path / "typo")
@@ -147,15 +213,48 @@ def test_a_running_sweep_is_answered_in_json_and_in_forty_columns(
     json.loads(out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
 
 
-@pytest.mark.parametrize("name", ["store info", "store check", "store export", "report", "audit", "why"])
+RESTING = ["report", "audit", "why", "advise", "plan", "recommend"]
+"""Those whose answers rest on what is left."""
+
+
+@pytest.mark.parametrize("name", ["store info", "store check", "store export", "model list", "learn", *RESTING])
 def test_a_corrupt_segment_costs_its_rows_alone(name: str, metahp: Any, running: Running, tmp_path: Path) -> None:
     store = shutil.copytree(running[0].path, tmp_path / "copy")
     damaged = sorted(store.rglob("results*/**/*.parquet"))[0]
     damaged.write_bytes(b"no parquet")
     code, out, err = metahp(name, store)
-    assert code in (0, cli.WRONG_INPUT, 4)
-    assert damaged.name in out + err or code == 0
-    assert (code == 4) == (name == "store check")
+    assert code == (4 if name == "store check" else 0)
+    assert out
+    assert ("metahp: warning: " in err) == (name in RESTING)
+    if name == "store check":
+        assert damaged.name in out
+
+
+@pytest.mark.parametrize(
+    ("name", "phrases"),
+    {
+        "store info": ["s-1", "s-0", "acc (max)", "trials: 21"],
+        "why": ["t-0003", "chance to beat the best", "most to blame: ", "the most similar trials"],
+        "audit": ["trials were to be stopped", "epochs saved", "certif"],
+        "advise": ["best acc so far: 0.8", "10 more trials", "hours of training"],
+        "recommend": ["1. acc 0.", "learning_rate: 0.", "kind: ", "by: ", "past sweeps"],
+        "plan": ["2 trials of at most 2 epochs", "best acc at the end: 0."],
+        "list": ["s-1", "name: an earlier one", "state: running", "last word: "],
+        "report": ["report.html"],
+    }.items(),
+)
+def test_forty_columns_lose_no_words(
+    name: str, phrases: list[str], metahp: Any, running: Running, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setitem(ARGUMENTS, "list", ["--store", STORE])
+    space = "{learning_rate: {float: [1.0e-4, 1.0], log: true}, kind: {choice: [a, b]}}"
+    (folder / FILE).write_text(SWEEP.replace("{x: {float: [0.0, 1.0]}}", space), encoding="utf-8")
+    code, out, _ = metahp(name, running[0].path)
+    assert code == 0
+    told = " ".join(out.split())
+    assert [phrase for phrase in phrases if phrase not in told] == []
+    assert "…" not in out
 
 
 @pytest.mark.parametrize("name", ["why", "report", "advise", "audit", "store export", "store prune", "model show"])
@@ -166,7 +265,7 @@ def test_what_a_store_does_not_hold_is_one_sentence(name: str, metahp: Any, runn
     assert len(err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("name", ["run", "plan", "recommend", "submit"])
+@pytest.mark.parametrize("name", ["run", "plan", "recommend", "submit", "resume"])
 def test_a_sweep_file_that_is_wrong_is_one_sentence(name: str, metahp: Any, folder: Path, tmp_path: Path) -> None:
     (folder / FILE).write_text(SWEEP.replace("mode: max", "mode: upwards"), encoding="utf-8")
     code, out, err = metahp(name, Store(tmp_path / "store").path)
@@ -178,7 +277,7 @@ def test_a_sweep_file_that_is_wrong_is_one_sentence(name: str, metahp: Any, fold
     assert FILE in err
 
 
-@pytest.mark.parametrize("name", ["submit", "status", "logs", "stop", "list"])
+@pytest.mark.parametrize("name", ["submit", "resume", "status", "logs", "stop", "list"])
 def test_a_cluster_that_does_not_answer_is_one_sentence(name: str, metahp: Any, tmp_path: Path) -> None:
     code, out, err = metahp(name, tmp_path)
     assert (code, out) == (cli.WRONG_INPUT, "")

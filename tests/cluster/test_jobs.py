@@ -1,5 +1,6 @@
 """Sweeps submitted to a real Ray cluster that asks for a token."""
 
+import io
 import json
 import os
 import re
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from metahp.errors import ClusterError, SweepSpecError
 from metahp.store import Store
 from metahp.types import TrialStatus
+from metahp_cluster import jobs_cli
 from metahp_cluster.jobs import ClusterJobs
 from metahp_cluster.submit import OUTPUT, prepared
 
@@ -73,7 +76,7 @@ def test_a_submitted_sweep_runs_on_the_cluster(call: Call, sweep_file: Callable[
     path = sweep_file(store=str(store), output=str(tmp_path / "shared" / "out"))
     done = call("submit", str(path))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"1 nodes \(.*: 2 CPU\): 2 trials at once", done.stdout)
+    assert re.search(r"1 nodes \(.*: 2 CPU\): 1 CPU per trial → 2 at once", done.stdout)
     assert "5/5 trials over" in done.stdout
     (history,) = Store(store).curves()
     assert [trial.status for trial in history.trials] == [TrialStatus.COMPLETED] * 5
@@ -91,7 +94,7 @@ def test_a_stopped_sweep_is_kept_and_goes_on(call: Call, sweep_file: Callable[..
     assert job_id is not None
     seen = _until_reported(Store(shared["store"]))
     assert call("stop", job_id.group()).returncode == 0
-    resumed = call("submit", str(path), "--resume", "--no-check")
+    resumed = call("resume", str(path), "--no-check")
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     (history,) = Store(shared["store"]).curves()
     assert [(trial.status, trial.curve.last_step) for trial in history.trials] == [(TrialStatus.COMPLETED, 6)] * 3
@@ -153,3 +156,18 @@ def test_paths_of_the_head_node_are_kept(sweep_file: Callable[..., Path]) -> Non
     assert sent.arguments == ("run", "sweep.yaml", "--store", "s3://bucket/store", "--output", OUTPUT, "--resume")
     sent = prepared(sweep_file(store="~/store", output="/shared/out"), store=None, output=None, resume=False)
     assert sent.arguments == ("run", "sweep.yaml", "--store", "~/store", "--output", "/shared/out")
+
+
+class Interrupted:
+    def follow(self, job_id: str) -> Iterator[str]:
+        yield f"log of {job_id}\n"
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_ends_the_showing_and_says_how_to_see_it_again(capsys: pytest.CaptureFixture[str]) -> None:
+    told = io.StringIO()
+    with pytest.raises(typer.Exit) as ended:
+        jobs_cli._follow(Interrupted(), "job-1", told, " --address http://head:8265")  # type: ignore[arg-type]
+    assert ended.value.exit_code == 130
+    assert "`metahp logs -f job-1 --address http://head:8265`" in told.getvalue()
+    assert capsys.readouterr().out == ""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -72,6 +73,30 @@ def test_kuberay_manifests(name: str, kind: str) -> None:
         assert container["resources"]["limits"] == container["resources"]["requests"]
 
 
+def environment_of_nodes() -> dict[str, str]:
+    """What `environment.sh` exports."""
+    return dict(re.findall(r"^export (\w+)=(\w+)", (LAUNCH / "environment.sh").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", ["raycluster.yaml", "rayjob.yaml"])
+def test_pods_have_the_environment_of_all_nodes(name: str) -> None:
+    manifest = load(f"kuberay/{name}")["spec"]
+    cluster = manifest.get("rayClusterSpec", manifest)
+    wanted = environment_of_nodes()
+    del wanted["RAY_AUTH_MODE"]  # authOptions sets it
+    for group in [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]:
+        (container,) = group["template"]["spec"]["containers"]
+        assert {setting["name"]: setting["value"] for setting in container["env"]} == wanted
+        assert "replicas" not in group or group["replicas"] == group["minReplicas"]  # a sweep counts on them
+
+
+def test_aws_has_machines_that_train_and_see_one_disk() -> None:
+    config = load("aws.yaml")
+    workers = config["available_node_types"]["gpu"]
+    assert workers["min_workers"] == workers["max_workers"] == config["max_workers"] > 0
+    assert any("mount -t nfs4" in command and command.endswith(" /shared") for command in config["setup_commands"])
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_shell_scripts_parse(name: str) -> None:
     subprocess.run(["bash", "-n", str(LAUNCH / name)], check=True)
@@ -86,15 +111,18 @@ def test_a_slurm_job_starts_its_nodes_and_one_sweep(tmp_path: Path) -> None:
     note = f'#!/bin/sh\necho "$(basename "$0") $*" >> {tmp_path}/calls\n'
     for tool in ("srun", "ray", "metahp"):
         (tools / tool).write_text(note)
+    (tools / "python3").write_text(f'{note}echo "${{2:-}}" | grep -q ray.nodes || echo secret\n')
     (tools / "scontrol").write_text("#!/bin/sh\nprintf 'n1\\nn2\\nn3\\n'\n")
     for tool in tools.iterdir():
         tool.chmod(0o755)
     slurm = {"SLURM_SUBMIT_DIR": str(LAUNCH), "SLURM_JOB_NODELIST": "n[1-3]", "SLURM_JOB_ID": "7"}
     environment = os.environ | slurm | {"PATH": f"{tools}:{os.environ['PATH']}", "METAHP_VENV": str(tmp_path / "venv")}
     subprocess.run(["bash", str(LAUNCH / "slurm.sbatch"), "sweep.yaml"], env=environment, check=True, timeout=60)
-    calls = sorted((tmp_path / "calls").read_text().splitlines())
+    called = (tmp_path / "calls").read_text()
+    waited = r"ray\.init\(address='n1:20007'.*ray\.nodes\(\)\) < 3:.*\nmetahp run sweep\.yaml\n"
+    assert re.search(waited, called, re.DOTALL)
+    calls = sorted(line for line in called.splitlines() if line.startswith(("metahp", "ray ", "srun")))
     assert [call.split()[0] for call in calls] == ["metahp", "ray", "srun", "srun"]
-    assert calls[0] == "metahp run sweep.yaml"
     assert {word for call in calls[2:] for word in call.split() if word.startswith("--nodelist")} == {"--nodelist=n1"}
     assert any("--address=n1:20007" in call and "--nodes=2" in call for call in calls)
 

@@ -8,6 +8,7 @@ import pytest
 
 from metahp.types import TrialStatus
 from metahp_cluster import load_sweep, run
+from metahp_cluster.spec import Resources
 
 CODE = """
 import json, os, signal, time
@@ -75,6 +76,25 @@ def test_what_is_out_of_memory_and_what_is_not() -> None:
         assert ran_out(text)
     for text in ("", "The actor died because its node has died.", "# out of memory?\nValueError: no such layer"):
         assert not ran_out(text)
+
+
+def test_a_lost_process_or_machine_is_tried_again_unless_ray_train_has_done_so() -> None:
+    from metahp_cluster.memory import was_lost
+
+    process = "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR"
+    assert was_lost(process)
+    assert was_lost("The actor died because its node has died. Node Id: 12")
+    assert not was_lost("ValueError: no such layer")
+    assert not was_lost(f"WorkerGroupError: Training failed due to worker errors:\n[Rank 0] {process}")
+
+
+def test_what_a_crew_failed_by_is_not_tried_again_by_tune_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    from metahp_cluster.tuning import RETRIES, _retries
+
+    for address, alone in (("10.0.0.1:6379", RETRIES), (None, 0)):
+        monkeypatch.setattr("metahp_cluster.environment.cluster_address", lambda address=address: address)
+        assert _retries(Resources()) == alone
+        assert _retries(Resources(workers=2)) == 0
 
 
 def test_only_parts_of_a_machine_grow() -> None:

@@ -4,6 +4,7 @@ import io
 import math
 import os
 import pickle
+import re
 import signal
 import stat
 import subprocess
@@ -28,8 +29,8 @@ from metahp_cluster.interrupts import Brake
 from metahp_cluster.machine import Node, at_once
 from metahp_cluster.progress import Ahead, Progress
 from metahp_cluster.quiet import noise_to
-from metahp_cluster.report import facts, render
-from metahp_cluster.results import SweepResult
+from metahp_cluster.report import render
+from metahp_cluster.results import SweepResult, facts
 from metahp_cluster.spec import Resources
 from metahp_cluster.summary import Cost, summarise
 from metahp_cluster.views import LineView, LiveView, NoView, clock, summary
@@ -134,6 +135,18 @@ def test_the_live_table_shows_running_trials_and_the_best() -> None:
     assert "1/4" in shown
     assert "x=0.5" in shown
     assert "seed" not in shown
+
+
+@pytest.mark.parametrize("columns", [40, 120])
+def test_forty_columns_lose_nothing_of_the_live_table(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    out = io.StringIO()
+    with LiveView(out) as view:
+        view.show(progress_of_four(Clock()))
+    lines = [re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]", "", line) for line in out.getvalue().splitlines()]
+    assert max(map(len, lines)) <= columns
+    assert {"3/6", "4", "best", "1/4", "0.7", "x=0.5", "saved"} <= set(" ".join(lines).split())
+    assert "…" not in out.getvalue()
 
 
 def test_views_survive_pickling_as_nothing() -> None:
@@ -280,6 +293,12 @@ def test_noise_goes_to_the_log_and_words_to_the_terminal(tmp_path: Path, capfd: 
     os.write(1, b"after\n")
     assert log.read_text() == "from C\na child\n"
     assert capfd.readouterr().out == "hello\nafter\n"
+
+
+def test_a_full_disk_takes_no_noise_and_ends_nothing() -> None:
+    with noise_to(Path("/dev/full"), sys.__stdout__ or sys.stdout):
+        print("no room for this")
+        print("nor for this", file=sys.stderr, flush=True)
 
 
 def test_a_terminal_is_known_before_its_descriptor_is_taken(tmp_path: Path) -> None:

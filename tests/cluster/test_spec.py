@@ -109,6 +109,8 @@ def test_the_same_from_python() -> None:
             "mode: max\nprune: never\n",
             "FILE:16: prune: Input should be 'on', 'gated', 'shadow' or 'off'",
         ),
+        ("gpu: 0.25", "gpu: all", "FILE:17: resources/gpu: is a number of GPUs, or auto, got 'all'"),
+        ("gpu: 0.25", "gpu: -1", "FILE:17: resources/gpu: is a number of GPUs, or auto, got -1"),
         ("gpu: 0.25", "gpu: 1.5", "FILE:17: resources/gpu: shares are given below 1 only, got 1.5"),
         ("train.py:train", "train.train", "FILE:2: trainable: is 'file.py:function' (in Python also a function), got"),
         ("float: [1e-4, 1e-1]", "float: [0, 1]", "FILE:4: space/learning_rate: Float(log=True) needs lower > 0"),

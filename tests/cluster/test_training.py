@@ -1,5 +1,7 @@
 """Training functions that report by `metahp_cluster.training`: alone, together, and after their process died."""
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,12 +9,13 @@ import numpy as np
 import pytest
 
 from metahp.store import Store
+from metahp.types import TrialStatus
 from metahp_cluster import load_sweep, run
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 CODE = """
-import os
+import os, signal, time
 from pathlib import Path
 import keras, numpy as np, tensorflow as tf
 from metahp_cluster.training import Report, scope
@@ -27,7 +30,13 @@ class Diary(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == 3 and not (HERE / "died").exists() and os.environ.get("DIES"):
             (HERE / "died").touch()
-            os._exit(1)
+            if os.environ["DIES"] == "damaged":
+                (newest,) = HERE.rglob("state.weights.h5")
+                newest.write_bytes(newest.read_bytes()[:2000])
+            if os.environ["DIES"] in ("yes", "damaged"):
+                os._exit(1)
+            os.kill(int(os.environ["DIES"]), signal.SIGTERM)
+            time.sleep(600)
 
     def on_epoch_end(self, epoch, logs=None):
         size = sum(float(np.abs(w).sum()) for w in self.model.get_weights())
@@ -121,3 +130,40 @@ def test_a_trial_goes_on_after_its_process_died(
     np.testing.assert_allclose(list(diary(tmp_path).values()), list(alone.values()), rtol=1e-3)
     (history,) = Store(result.store).curves()
     assert history.trials[0].curve.steps.tolist() == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("dies", ["yes", "damaged"])
+def test_a_process_that_dies_on_one_machine(
+    dies: str,
+    sweep_file: Callable[..., Path],
+    tmp_path: Path,
+    alone: dict[int, float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The trial goes on from its checkpoint; from the beginning, where that is damaged."""
+    monkeypatch.setenv("DIES", dies)
+    result = run(load_sweep(sweep_file(CODE, **LR, budget={"trials": 1, "epochs": 5}, learn=False)))
+    assert result.is_complete, result.halted
+    lines = [line.split() for line in (tmp_path / "diary-0").read_text().splitlines()]
+    again = ["0", "1", "2"] if dies == "damaged" else []
+    assert [epoch for epoch, _ in lines] == ["0", "1", "2", *again, "3", "4"]
+    np.testing.assert_allclose([float(size) for _, size in lines[-2:]], [alone[3], alone[4]], rtol=1e-3)
+    (history,) = Store(result.store).curves()
+    assert history.trials[0].status is TrialStatus.COMPLETED
+    assert history.trials[0].curve.steps.tolist() == [1, 2, 3, 4, 5]
+
+
+def test_a_resumed_sweep_takes_a_trial_up_where_it_was(
+    sweep_file: Callable[..., Path], tmp_path: Path, alone: dict[int, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIES", str(os.getpid()))  # the trial asks this process, which drives it, to end the sweep
+    path = sweep_file(CODE, **LR, budget={"trials": 1, "epochs": 5})
+    first = run(load_sweep(path))
+    assert first.signal_number == signal.SIGTERM
+    assert not first.is_complete
+    second = run(load_sweep(path), resume=True)
+    assert second.is_complete, second.halted
+    np.testing.assert_allclose(list(diary(tmp_path).values()), list(alone.values()), rtol=1e-3)
+    (history,) = Store(second.store).curves()
+    assert [trial.curve.steps.tolist() for trial in history.trials] == [[1, 2, 3, 4, 5]]
+    assert len(list(second.folder.rglob("*.weights.h5"))) == 1  # the newer checkpoint has replaced the older one

@@ -212,7 +212,10 @@ def test_what_a_trial_says(running: Running) -> None:
     assert "0.5 ± 0.1 at 6" in decided
     today = part(client, "trial/today?sweep=s-1&id=t-0003")
     assert "The most similar trials" in today["html"]
-    assert "median forecast" in {trace.get("name") for trace in today["figure"]["data"]}
+    assert "The most similar trials of past sweeps" in today["html"]
+    assert "an earlier one" in today["html"]
+    assert re.search("ost to blame: |o single hyperparameter is to blame", today["html"])
+    assert {"median forecast", "middle 50 %", "middle 80 %"} <= {trace.get("name") for trace in today["figure"]["data"]}
 
 
 @pytest.mark.parametrize(

@@ -191,12 +191,12 @@ def test_what_is_published_while_the_page_is_open_is_seen(
 
 def test_everything_by_keyboard(browser: webdriver.Chrome, show: Show, running: Running) -> None:
     enter(browser, show(running[0]), "/sweep?id=s-1")
-    scroll_through(browser)
     body = browser.switch_to.active_element
     body.send_keys(Keys.TAB)
     assert ask(browser, "document.activeElement.className") == "skip"
     browser.switch_to.active_element.send_keys(Keys.ENTER)
     assert ask(browser, "document.activeElement.id") == "main"
+    scroll_through(browser)
     body = browser.switch_to.active_element
     body.send_keys("/")
     assert ask(browser, "document.activeElement.name") == "q"

@@ -1,10 +1,14 @@
 """``metahp why``, from a store that a sweep has filled."""
 
 import json
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import typer
 
 from metahp.errors import MetaHPError, StoreError
 from metahp.space import Float, SearchSpace
@@ -81,9 +85,14 @@ def test_the_command_speaks_and_counts(store: Store, capsys: pytest.CaptureFixtu
     app(["why", str(store.path), "t-bad"], standalone_mode=False)
     said = capsys.readouterr().out
     assert "t-bad of peaks: stopped, 2 epochs" in said
-    assert "after epoch 2: stop, chance to beat 0.99 is 1% (stopped below 10%)" in said
+    assert re.search(r"after epoch 2, \d{4}-\d\d-\d\d [\d:]{8} UTC: stop, chance .* is 1% \(stopped below 10%\)", said)
+    assert re.search(r"epoch 8: \S+ \(50 % \S+ to \S+, 80 % \S+ to \S+\)", said)
+    assert "chance to beat the best of the other trials, t-3 with 0.9961:" in said
+    assert "most to blame: x=0.9; with the 0.3 of t-3, acc 0.9" in said
     app(["why", str(store.path), "t-bad", "--json"], standalone_mode=False)
     told = json.loads(capsys.readouterr().out)
+    assert told["most_to_blame"]["name"] == "x"
+    assert told["incumbent"] == "t-3"
     assert told["stopped"]
     assert told["decisions"][0]["probability"] == 0.01
 
@@ -95,3 +104,60 @@ def test_what_is_not_there_is_said(store: Store) -> None:
         explain(store, "t-")
     with pytest.raises(StoreError, match="sweep other"):
         explain(store, "t-1", "other")
+
+
+def filled(store: Store, sweep: Sweep, score: Callable[[dict[str, float]], float]) -> None:
+    """A sweep of two dozen trials that were all trained to the end."""
+    rng = np.random.default_rng(0)
+    with store.open_sweep(sweep) as writer:
+        for number in range(24):
+            config = sweep.space.sample(rng) if number < 23 else {"good": 0.5, "bad": 0.99, "idle": 0.1}
+            name = f"{sweep.sweep_id}-{number}"
+            writer.start_attempt(name, config)
+            for step in range(1, 9):
+                writer.record(name, Measurement(step, score(config) * (1 - 0.5**step)))
+            writer.record_event(name, TrialEvent.COMPLETED)
+
+
+def test_the_hyperparameter_most_to_blame_is_that_of_this_trial(tmp_path: Path) -> None:
+    """What matters most in the sweep is `good`, which this trial has right; `bad` is what it has wrong."""
+    store = Store(tmp_path / "store", spool_dir=tmp_path / "spool")
+    space = SearchSpace({"good": Float(0, 1), "bad": Float(0, 1), "idle": Float(0, 1)})
+    sweep = Sweep("s", space, "acc", Mode.MAX, 8, {}, "blame")
+    filled(store, sweep, lambda c: 1 - 1.5 * (c["good"] - 0.5) ** 2 - 0.4 * c["bad"] ** 2)
+    found = explain(store, "s-23")
+    assert found.most_to_blame is not None
+    assert found.most_to_blame.name == "bad"
+    assert found.most_to_blame.changed > found.most_to_blame.score
+    assert found.most_to_blame.changed_chance > found.most_to_blame.chance
+    assert {each.name for each in found.blames} == {"good", "bad", "idle"}
+    best = found.incumbent
+    assert best is not None
+    assert explain(store, best.trial_id).most_to_blame is None  # the best one has nothing to answer for
+
+
+def test_past_sweeps_have_similar_trials_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store(tmp_path / "store", spool_dir=tmp_path / "spool")
+    both = SearchSpace({"good": Float(0, 1), "bad": Float(0, 1), "idle": Float(0, 1)})
+    other = SearchSpace({"elsewhere": Float(0, 1)})
+    filled(store, Sweep("old", both, "f1", Mode.MAX, 8, {}, "an old one"), lambda c: c["good"])
+    with store.open_sweep(Sweep("unlike", other, "acc", Mode.MAX, 8, {}, "unlike")) as writer:
+        writer.start_attempt("unlike-0", {"elsewhere": 0.5})
+        writer.record("unlike-0", Measurement(1, 0.5))
+    filled(store, Sweep("new", both, "acc", Mode.MAX, 8, {}, "new"), lambda c: c["good"])
+    found = explain(store, "new-23")
+    assert found.past_relatives[0].trial.trial_id == "old-23"
+    assert found.past_relatives[0].distance == 0
+    assert {each.sweep.sweep_id for each in found.past_relatives} == {"old"}
+    app(["why", str(store.path), "new-23"], standalone_mode=False)
+    assert "  old-23 of an old one: f1 0.498" in capsys.readouterr().out
+
+
+def test_the_store_may_be_left_out(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("METAHP_STORE", str(store.path))
+    app(["why", "t-bad"], standalone_mode=False)
+    assert "t-bad of peaks: stopped" in capsys.readouterr().out
+    with pytest.raises(typer.BadParameter, match="a store and one more word, got 3"):
+        app(["why", "a", "b", "c"], standalone_mode=False)

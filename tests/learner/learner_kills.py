@@ -26,22 +26,24 @@ from pathlib import Path
 
 import numpy as np
 
+from metahp.features import Scale
 from metahp.keras_predictor import KerasPredictor
 from metahp.learner import Learner
-from metahp.models import PREDICTOR, Card, cards, newest_version
+from metahp.models import newest_version
 from metahp.space import Float, SearchSpace
 from metahp.starter import is_shipped
 from metahp.store import Cursor, Store, SweepWriter
 from metahp.store.files import TEMPORARY
 from metahp.types import Measurement, Mode, Sweep
+from metahp.versions import PREDICTOR, Card, cards
 
 SPACE = SearchSpace({"x": Float(0.0, 1.0), "y": Float(0.0, 1.0)})
 TRIALS, STEPS = 6, 8
 REPORT_EVERY_S = 0.02
 LOOK_EVERY_S = 0.002
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0  # on busy cores a first version takes a minute; a learner that is killed before shows little
 KILLS_PER_STORE = 20
-PROMISES = ("skipped", "doubled", "wrong", "again", "back", "died", "forgotten")
+PROMISES = ("skipped", "ahead", "doubled", "wrong", "again", "back", "died", "forgotten")
 
 Row = tuple[str, str, int]
 
@@ -83,7 +85,7 @@ class Reports:
 
 
 def value(trial: str, step: int) -> float:
-    """None is so bad that a predictor would not tell it from a worse one."""
+    """No two rows of a trial share it."""
     return step / 10 + int(trial.rpartition("-")[2]) / 100
 
 
@@ -110,23 +112,28 @@ class Versions:
             rows=len(claimed),
             ahead=len(set(known) - set(claimed)),
             skipped=len(set(claimed) - set(known)),
-            doubled=sum(len(values) > 1 for values in known.values()),
-            wrong=sum(row not in there or not np.allclose(values, there[row]) for row, values in known.items()),
+            doubled=sum(len(levels) > 1 for _, levels in known.values()),
+            wrong=sum(row not in there or differ(levels, there[row], scale) for row, (scale, levels) in known.items()),
             again=sum(cursor == other for other in before),
             back=sum(behind(cursor, other) for other in before),
         )
 
 
-def rows_of(store: Store, version: str) -> dict[Row, list[float]]:
-    """What a version knows, with the values of every row."""
-    known: dict[Row, list[float]] = {}
+def differ(levels: list[float], score: float, scale: Scale) -> bool:
+    """Whether these are not the levels of a score. Those below the floor share one: few first reports lie far apart."""
+    return not np.allclose(levels, scale.levels(np.array([score])))
+
+
+def rows_of(store: Store, version: str) -> dict[Row, tuple[Scale, list[float]]]:
+    """What a version knows: the levels of every row, and the scale of its sweep."""
+    known: dict[Row, tuple[Scale, list[float]]] = {}
     for name, task in KerasPredictor.load(store.path / "models" / version / PREDICTOR)._knowledge.tasks.items():
         if is_shipped(name):  # what ships is no row of the store
             continue
         seen = task.observations
-        steps, values = np.rint(seen.fraction * STEPS).astype(int), task.scale.values(seen.level)
-        for trial, step, score in zip(seen.trial, steps, values, strict=True):
-            known.setdefault((name, seen.trial_ids[trial], int(step)), []).append(float(score))
+        steps = np.rint(seen.fraction * STEPS).astype(int)
+        for trial, step, level in zip(seen.trial, steps, seen.level, strict=True):
+            known.setdefault((name, seen.trial_ids[trial], int(step)), (task.scale, []))[1].append(float(level))
     return known
 
 

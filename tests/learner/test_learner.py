@@ -10,12 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from metahp import versions
 from metahp.errors import StoreError
 from metahp.learner import Learner
 from metahp.models import newest_version
+from metahp.policy import Policy
+from metahp.prior_predictor import PriorPredictor
 from metahp.space import Float, SearchSpace
 from metahp.store import Store
 from metahp.types import Measurement, Mode, Sweep, Trial
+from metahp.versions import cards, roll_back, unpin
 from metahp_cluster.cli import app
 from metahp_searchers import MetaSearch
 from metahp_searchers import refresh as refresh_module
@@ -56,12 +60,102 @@ def test_each_step_learns_what_is_new_and_nothing_else(store: Store) -> None:
     assert Learner(store).step() is None  # a successor knows that all is learned
 
 
-def test_two_learners_take_turns(store: Store) -> None:
+def test_of_two_learners_one_works(store: Store) -> None:
     record(store, "first", 0.3)
     learner, other = Learner(store), Learner(store)
-    with other._lock:
-        assert learner.step() is None
+    assert other.leads()
+    assert not learner.leads()
+    assert learner.step() is None
+    assert other.step() is not None
+    other._lock.release()
+    assert learner.leads()
+
+
+def test_a_learner_that_waits_does_not_load_tensorflow(store: Store) -> None:
+    record(store, "first", 0.3)
+    code = f"""
+import sys
+from metahp.learner import Learner
+from metahp.store import Store
+learner, rounds = Learner(Store({str(store.path)!r}, create=False)), iter([True, False])
+learner.follow(0.1, lambda: next(rounds))
+assert not learner.leads()
+assert not {{"tensorflow", "keras"}} & set(sys.modules)
+"""
+    working = Learner(store)
+    assert working.leads()
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+def rolled_back(store: Store) -> tuple[Learner, str]:
+    """A learner at work on two sweeps, and the version of the first one, to which it was rolled back."""
+    learner = Learner(store)
+    record(store, "first", 0.3)
+    first = learner.step()
+    assert first is not None
+    record(store, "second", 0.3)
     assert learner.step() is not None
+    roll_back(store, first)
+    assert learner.step() is None
+    return learner, first
+
+
+def test_a_rollback_holds_while_a_learner_is_at_work(store: Store) -> None:
+    learner, first = rolled_back(store)
+    record(store, "third", 0.3)
+    assert learner.step() is None
+    assert newest_version(store) == first
+    unpin(store)
+    assert learner.step() is not None
+    assert set(cards(store)[0].learned) == {"second", "third"}
+
+
+def test_what_was_rolled_back_is_learned_again_without_new_rows(store: Store) -> None:
+    learner, _ = rolled_back(store)
+    unpin(store)
+    assert learner.step() is not None
+    assert set(cards(store)[0].learned) == {"second"}
+
+
+def test_rows_whose_version_was_not_saved_are_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(store, "first", 0.3)
+    learner, published = Learner(store), versions.publish
+
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(versions, "publish", full)
+    assert learner.step() is None
+    monkeypatch.setattr(versions, "publish", published)
+    assert learner.step() is not None
+
+
+def test_a_store_that_cannot_be_locked_ends_no_learner(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner, rounds = Learner(store), iter([True, True, False])
+
+    def refuse(self: Learner) -> bool:
+        raise OSError("stale file handle")
+
+    monkeypatch.setattr(Learner, "leads", refuse)
+    learner.follow(0.01, lambda: next(rounds))
+
+
+def test_a_version_that_cannot_be_loaded_is_tried_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refresh_module, "newest_version", lambda _: "v2")
+    loaded: list[str] = []
+
+    def damaged(_: Store, version: str) -> None:
+        loaded.append(version)
+        raise StoreError("damaged")
+
+    monkeypatch.setattr(refresh_module, "load_version", damaged)
+    refresher = refresh_module.Refresher(store, Sweep("s", SPACE, "acc", Mode.MAX, 6))
+    for _ in range(2):
+        refresher._look(Policy(PriorPredictor(), version="v1"), [])
+    assert loaded == ["v2"]
+    other = refresh_module.Refresher(store, Sweep("s", SPACE, "acc", Mode.MAX, 6))
+    other._look(Policy(PriorPredictor(), version="v2+"), [])  # which has learned more than v2
+    assert loaded == ["v2"]
 
 
 def test_a_running_sweep_uses_what_was_learned_meanwhile(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,6 +174,8 @@ def test_a_running_sweep_uses_what_was_learned_meanwhile(store: Store, monkeypat
     policy = search.brain._policy
     assert policy is not None
     assert policy is not before
+    assert search.brain.version == version
+    assert policy._memory._posterior is not None  # no hook has to condition it
     sweep = search.brain.sweep
     assert sweep is not None
     queries = [Trial("good", {"x": 0.3, "y": 0.5}), Trial("bad", {"x": 1.0, "y": 0.5})]
@@ -102,13 +198,22 @@ def test_the_command_lists_and_rolls_back(store: Store, capsys: pytest.CaptureFi
     shown = said("model", "show", str(store.path), second)
     assert second in shown
     assert "learned 12 trials of second" in shown
-    assert "not judged" in shown  # twelve trials are too few
     with pytest.raises(StoreError, match="0 versions begin with"):
         said("model", "show", str(store.path), "none")
+    assert "144 reports in all" in shown
     said("model", "rollback", str(store.path), first)
     assert newest_version(store) == first
     with pytest.raises(StoreError, match="keeps no model"):
         said("model", "rollback", str(store.path), second)
+    assert "only its card is kept" in said("model", "show", str(store.path), second)
+    assert [card["version"] for card in json.loads(said("model", "list", str(store.path), "--all", "--json"))] == [
+        second,
+        first,
+    ]
+    assert "before metahp model unpin" in said("model", "list", str(store.path))
+    assert said("learn", str(store.path), "--once").strip() == "nothing is new"
+    assert said("model", "unpin", str(store.path)).strip() == "it learns again"
+    assert said("learn", str(store.path), "--once").strip() > first
 
 
 @pytest.mark.slow

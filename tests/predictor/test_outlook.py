@@ -22,10 +22,12 @@ from metahp.prior_predictor import PriorPredictor
 from metahp.space import Float, SearchSpace
 from metahp.store import Store, TrialEvent
 from metahp.store.forecasts import SweepForecast
+from metahp.store.shares import TrialShare
 from metahp.store.spool import uuid7
 from metahp.track_record import track_record
 from metahp.types import LearningCurve, Measurement, Mode, Sweep, Trial, TrialStatus
-from metahp_cluster.plan_cli import advise
+from metahp_cluster.plan_cli import advise, plan
+from metahp_cluster.plan_text import as_data, planned, target_data
 
 SPACE = SearchSpace({"lr": Float(1e-4, 1e-1, log=True), "x": Float(0.0, 1.0)})
 
@@ -142,6 +144,83 @@ def test_forecasts_are_settled_by_what_happened(store: Store) -> None:
     record = track_record(store)
     assert (record.made, record.settled, record.inside, record.worse) == (5, 2, 1, 1)
     assert store.forecasts.all()[0] == early
+
+
+def test_the_cost_is_settled_when_the_trials_are_over(store: Store) -> None:
+    """Two trials of 9 epochs; each of them takes nine seconds, on two devices."""
+    silent = replace(forecast(None, 0.0, 1.0), low=None, middle=None, high=None)
+    right = replace(silent, trials=2, epochs_low=15.0, epochs_high=20.0, hours_low=0.009, hours_high=0.011)
+    for made in (right, replace(right, epochs_high=17.0, hours_high=0.0099), replace(right, trials=3)):
+        store.forecasts.add(made)
+    sweep_id = run(store, [0.7, 0.9])
+    store.shares.note(sweep_id, TrialShare(2.0, "GPU-hours"))
+    record = track_record(store)
+    assert (record.made, record.settled) == (3, 0)  # no score was foretold
+    assert (record.epochs_settled, record.epochs_inside) == (2, 1)
+    assert (record.hours_settled, record.hours_inside) == (2, 1)
+
+
+def test_a_forecast_of_an_earlier_version_is_still_settled(store: Store) -> None:
+    store.forecasts.add(forecast(None, 0.5, 0.95))
+    (path,) = (store.path / "forecasts").iterdir()
+    told = json.loads(path.read_text())
+    kept = {key: told[key] for key in list(told)[:10]}
+    path.write_text(json.dumps(kept))
+    run(store, [0.7, 0.9])
+    record = track_record(store)
+    assert (record.settled, record.inside, record.epochs_settled) == (1, 1, 0)
+
+
+def test_a_target_is_said_in_hours_too(store: Store) -> None:
+    sweep = Sweep("s", SPACE, "accuracy", Mode.MAX, 9)
+    ahead = Outlook(sweep, np.array([[9.0, 18.0], [9.0, 18.0]]), np.array([[0.5, 0.9], [0.95, 0.95]]), math.nan, True)
+    share = TrialShare(4.0, "GPU-hours")
+    data = as_data(ahead, 2, 900.0, share, None) | target_data(ahead, 0.9, 900.0, share)
+    assert data["epochs_to_target"] == pytest.approx([9.9, 13.5, 17.1])
+    assert data["device_hours_to_target"] == pytest.approx([9.9, 13.5, 17.1])  # a quarter of an hour on four GPUs each
+    text = "\n".join(planned(data, 9))
+    assert (
+        "accuracy 0.9 is reached in 100% of the cases, then after 14 (10 to 17) epochs, 14 (9.9 to 17) GPU-hours"
+        in text
+    )
+    unknown = as_data(ahead, 2, math.nan, share, None) | target_data(ahead, 0.9, math.nan, share)
+    assert unknown["device_hours_to_target"] is None
+    assert "hours are not known" in "\n".join(planned(unknown, 9))
+
+
+def test_a_first_plan_is_kept_and_settled(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("def train(config): ...\n")
+    file = tmp_path / "sweep.yaml"
+    file.write_text(
+        "{name: digits, trainable: 'train.py:train', metric: accuracy, mode: max, budget: {trials: 2, epochs: 9},"
+        " space: {lr: {float: [1.0e-4, 0.1], log: true}, x: {float: [0.0, 1.0]}}, store: store, resources: {gpu: 0}}"
+    )
+    app = typer.Typer()
+    app.command()(plan)
+    assert not (tmp_path / "store").exists()
+    said = CliRunner().invoke(app, [str(file), "--json"])
+    assert said.exit_code == 0, said.output
+    store = Store(tmp_path / "store", spool_dir=tmp_path / "spool")
+    (kept,) = store.forecasts.all()
+    assert (kept.kind, kept.trials, kept.low) == ("plan", 2, None)  # what ships has measured no accuracy
+    run(store, [0.7, 0.9])
+    assert track_record(store).epochs_settled == 1
+    said = CliRunner().invoke(app, [str(file)])
+    assert "of 1 the epochs, " in said.output
+
+
+def test_advice_counts_by_what_a_trial_gets(store: Store) -> None:
+    sweep_id = run(store, [0.7, 0.9, 0.8])
+    app = typer.Typer()
+    app.command()(advise)
+    hours = []
+    for share in (None, TrialShare(2.0, "GPU-hours")):
+        if share is not None:
+            store.shares.note(sweep_id, share)
+        data = json.loads(CliRunner().invoke(app, [str(store.path), "--json"]).output)
+        assert data["unit"] == ("hours of training" if share is None else share.unit)
+        hours.append(data["device_hours"][1])
+    assert hours[1] == pytest.approx(2 * hours[0])
 
 
 def test_a_forecast_that_cannot_be_read_is_left_out(store: Store) -> None:

@@ -78,10 +78,46 @@ def test_the_most_promising_are_looked_at_closely(trial_of: Make) -> None:
         ]
         candidates = proposals(space, trials, Mode.MAX, None, rng(seed))
         queries = [Trial(f"q{place}", config) for place, config in enumerate(candidates)]
-        prediction = policy.predictor.condition(sweep, trials).predict(queries, [1] * len(queries))
+        prediction = PriorPredictor(trends=True).condition(sweep, trials).predict(queries, [1] * len(queries))
         drawn.append(expected_improvement(prediction, max(scores), Mode.MAX).max())
         gains.append(policy.suggest(sweep, trials, rng(seed)).decision.acquisition or np.nan)
     assert np.nanmean(gains) > 1.1 * np.nanmean(np.where(np.isnan(gains), np.nan, drawn))
+
+
+def test_trends_keep_proposals_from_the_edges(trial_of: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prior that cannot say that the middle is better looks at corners first: there it knows least."""
+    space = SearchSpace({name: Float(0.0, 1.0) for name in "abcdef"})
+    sweep, best, edges = Sweep("s", space, "score", Mode.MAX, 2), {}, {}
+    for trends in (False, True):
+        monkeypatch.setattr("metahp.policy._ALONE_PROPOSING", PriorPredictor(trends=trends))
+        scores, at_edge = [], []
+        for seed in range(6):
+            policy, generator, trials = Policy(PriorPredictor()), rng(seed), []
+            for number in range(16):
+                config = policy.suggest(sweep, trials, generator).config
+                score = math.exp(-4.0 * sum((value - 0.4) ** 2 for value in config.values()))
+                trials.append(trial_of(f"t{number}", config, [score / 2, score], status="completed"))
+                at_edge += [min(value, 1.0 - value) < 0.02 for value in config.values()]
+            scores.append(max(trial.curve.values.max() for trial in trials))
+        best[trends], edges[trends] = np.mean(scores), np.mean(at_edge)
+    assert edges[True] < edges[False]
+    assert best[True] > best[False]
+
+
+def test_a_predictor_of_another_kind_judges_without_a_past_too(trial_of: Make) -> None:
+    asked = []
+
+    class Foreign:
+        """Does not say that it falls back on the prior."""
+
+        def condition(self, sweep: Sweep, trials: Sequence[Trial]) -> Any:
+            asked.append(len(trials))
+            return PriorPredictor().condition(sweep, trials)
+
+    space = SearchSpace({"a": Float(0.0, 1.0), "b": Float(0.0, 1.0)})
+    trials = [trial_of(f"t{n}", {"a": n / 9, "b": 0.5}, [n, n + 1.0], status="completed") for n in range(8)]
+    Policy(Foreign(), blind_exploration=0.0).suggest(Sweep("s", space, "score", Mode.MAX, 2), trials, rng(0))
+    assert asked == [8, 8]  # what running trials will come to, then what candidates promise
 
 
 def test_what_ships_has_no_say_in_every_second_trial(trial_of: Make) -> None:
@@ -191,10 +227,35 @@ def test_a_decision_says_its_reason(learned: KerasPredictor, toy_task: Any) -> N
     assert 0.0 < decision.threshold < 1.0
 
 
-def test_nothing_is_stopped_before_there_is_something_to_compare(policy: Policy, trial_of: Make) -> None:
-    sweep = Sweep("s", LINE, "m", Mode.MAX, 27)
-    pair = [trial_of("a", {"x": 0.1}, [0.9]), trial_of("b", {"x": 0.2}, [0.1])]
-    assert policy.decide(sweep, pair, pair[1]).action is Action.CONTINUE
+@pytest.mark.parametrize(("mode", "sign"), [(Mode.MAX, 1.0), (Mode.MIN, -1.0)])
+def test_a_leader_that_runs_on_is_harder_to_beat_than_one_that_is_over(mode: Mode, sign: float, trial_of: Make) -> None:
+    """What it is likely to have come to by then counts, not what it is at today."""
+    sweep, policy = Sweep("s", LINE, "score", mode, 40), Policy(PriorPredictor())
+
+    def curve(top: float) -> list[float]:
+        return [sign * top * (1.0 - 0.8 / step**0.5) for step in range(1, 7)]
+
+    trials = [trial_of(f"t{n}", {"x": n / 8}, curve(0.5), status="stopped") for n in range(6)]
+    second = trial_of("second", {"x": 0.8}, curve(0.85), status="running")
+    chances, beaten = [], []
+    for status in ("stopped", "running"):
+        leader = trial_of("leader", {"x": 1.0}, curve(0.9), status=status)
+        chances.append(policy.chances(sweep, [*trials, leader, second], [second])[0])
+        beaten.append(policy.chances(sweep, [*trials, leader, second], [leader, second]))
+    assert chances[1] < 0.7 * chances[0]
+    assert beaten[1][0] == pytest.approx(beaten[0][0])  # nobody has to beat himself
+    assert beaten[1][1] == pytest.approx(chances[1])
+
+
+def test_the_first_trial_is_never_stopped_and_the_second_one_when_it_is_hopeless(trial_of: Make) -> None:
+    """With one worker every further trial that is trained to its end for nothing costs a full training."""
+    sweep, policy = Sweep("s", LINE, "m", Mode.MAX, 27), Policy(PriorPredictor())
+    first = trial_of("a", {"x": 0.1}, [0.1, 0.4, 0.6, *[0.7 + 0.01 * step for step in range(20)]], status="completed")
+    poor, rising = trial_of("b", {"x": 0.9}, [0.1] * 10), trial_of("c", {"x": 0.9}, [0.3, 0.6, 0.75, 0.84])
+    lone = trial_of("a", {"x": 0.1}, [0.1, 0.1, 0.1])
+    assert policy.decide(sweep, [lone], lone).action is Action.CONTINUE
+    assert policy.decide(sweep, [first, poor], poor).action is Action.STOP
+    assert policy.decide(sweep, [first, rising], rising).action is Action.CONTINUE
 
 
 def test_without_history_the_hopeless_are_stopped_and_the_best_spared(toy_task: Any) -> None:

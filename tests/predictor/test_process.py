@@ -24,7 +24,7 @@ def test_training_and_prediction_share_one_covariance(toy_history: Sequence[Swee
     vocabulary = Vocabulary().grown([seen.points])
     trunk = Trunk(vocabulary, np.random.default_rng(0))
     batch = episodes({0: seen}, np.array([0]), vocabulary, np.random.default_rng(0))
-    belief = TrunkBelief(Knowledge({"toy": task}, vocabulary, trunk).features)
+    belief = TrunkBelief(Knowledge({"toy": task}, vocabulary, trunk.arrays(), is_own=True).features)
 
     rows = Rows(seen.points, belief.tables(seen.points), seen.trial, seen.trial, seen.fraction)
     noisy = covariance(belief, rows, rows) + belief.spread.noise_std**2 * np.eye(len(rows))

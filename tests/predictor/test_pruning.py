@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,15 +11,17 @@ import pytest
 from metahp import halving
 from metahp.audit import Audit, audit, wilson
 from metahp.errors import RecordError
-from metahp.gate import Gate, chance_of_so_few
+from metahp.gate import Gate, chance_of_so_few, past_hits
 from metahp.pruning import Prune, Pruner, Pruning
 from metahp.space import Float, SearchSpace
+from metahp.store import Store
 from metahp.types import (
     Action,
     Decision,
     Forecast,
     LearningCurve,
     MadeDecision,
+    Measurement,
     Mode,
     Sweep,
     SweepHistory,
@@ -104,6 +108,39 @@ def test_the_gate_closes_when_forecasts_fail_and_opens_when_they_hold_again() ->
     assert not gate.is_open
     gate.look_at([*bad, *good], SWEEP)
     assert gate.is_open
+
+
+def test_a_new_sweep_begins_with_what_came_of_past_forecasts_and_forgets_them_by_its_own() -> None:
+    gate, forecast = Gate(), Decision(Action.CONTINUE, "", 0.5, 0.1, Forecast(10, 0.5, 0.1))
+    gate.remember([False] * 20)
+    gate.look_at([], SWEEP)
+    assert not gate.is_open
+    for number in range(20):
+        gate.foretold(MadeDecision(f"t{number}", 1, forecast))
+    gate.look_at(outcomes(0.55, 10), SWEEP)
+    assert not gate.is_open  # ten misses of twenty are left
+    gate.look_at(outcomes(0.55, 17), SWEEP)
+    assert gate.is_open
+
+
+def stored(store: Store, sweep: Sweep, values: Sequence[float]) -> None:
+    with store.open_sweep(sweep) as writer:
+        for number, value in enumerate(values):
+            writer.start_attempt(f"t{number}", {"x": 0.5})
+            writer.record_decision(MadeDecision(f"t{number}", 1, STOP.decision))
+            writer.record(f"t{number}", Measurement(10, value))
+
+
+def test_only_past_sweeps_like_this_one_are_remembered_the_newest_first(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", spool_dir=tmp_path / "spool")
+    stored(store, replace(SWEEP, sweep_id="1"), [0.5, 0.9])
+    stored(store, replace(SWEEP, sweep_id="2"), [0.9, 0.9])
+    stored(store, replace(SWEEP, sweep_id="3", metric="loss"), [0.5])
+    stored(store, replace(SWEEP, sweep_id="4", space=SearchSpace({"z": Float(0.0, 1.0)})), [0.5])
+    assert past_hits(store, SWEEP) == [False, False, False, True]
+    assert past_hits(store, replace(SWEEP, sweep_id="2")) == [False, True]
+    stored(store, replace(SWEEP, sweep_id="5"), [0.5] * 30)
+    assert past_hits(store, SWEEP) == [True] * 20
 
 
 def test_the_gate_looks_at_the_end_of_a_long_sweep_alone() -> None:

@@ -20,6 +20,7 @@ from metahp.space import Float, SearchSpace
 from metahp.store import Store
 from metahp.types import Mode, SweepHistory
 from metahp_cluster.data_file import described
+from metahp_cluster.describe_function import described_by
 from metahp_cluster.recommend_cli import recommend as command
 
 FOREIGN = SearchSpace({"tilt": Float(0.0, 1.0), "height": Float(0.0, 1.0), "colour": Float(0.0, 1.0)})
@@ -87,12 +88,96 @@ def test_who_knows_nothing_abstains(learned: KerasPredictor, toy_task: Callable[
     assert "no past sweep shares" in said.caveat
 
 
+def test_each_configuration_names_the_past_sweeps_it_comes_from(
+    learned: KerasPredictor, toy_task: Callable[..., Any]
+) -> None:
+    said = recommend(learned, toy_task(0).space, "score", Mode.MAX, count=3)
+    assert all(1 <= len(own.sources) <= 3 for own in said.configs)
+    assert {source for own in said.configs for source in own.sources} <= set(said.sources)
+    assert recommend(learned, toy_task(0).space, "loss", Mode.MIN).configs[0].sources
+
+
+MADE = """
+import numpy as np
+
+def arrays():
+    return np.zeros((50, 8, 8, 1)), np.arange(50) % 5
+
+def model():
+    import keras
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+
+def pipeline():
+    import tensorflow as tf
+    return tf.data.Dataset.from_tensor_slices(arrays()).batch(10)
+
+def both():
+    return *arrays(), model()
+
+def mapping():
+    return {"inputs": arrays()[0], "model": model()}
+
+def plain():
+    return {"kind": "audio", "classes": 3}
+
+def nothing():
+    pass
+
+def broken():
+    raise ValueError("no data today")
+
+def wrong():
+    return {"kind": [1]}
+
+value = 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        ("arrays", {"kind": "image", "examples": 50, "classes": 5}),
+        ("model", {"layers": 1, "parameters": 15}),
+        ("pipeline", {"kind": "image", "examples": 50, "classes": 5}),
+        ("both", {"kind": "image", "classes": 5, "parameters": 15}),
+        ("mapping", {"kind": "image", "examples": 50, "parameters": 15}),
+        ("plain", {"kind": "audio", "classes": 3}),
+    ],
+)
+def test_a_function_describes_the_task(function: str, told: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(MADE)
+    found = described_by(f"{tmp_path / 'train.py'}:{function}")
+    assert told.items() <= found.items()
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("train.py:nothing", "returns NoneType; it must return a Keras model"),
+        ("train.py:broken", "raises ValueError: no data today"),
+        ("train.py:wrong", "plain values only"),
+        ("train.py:missing", "has no function 'missing'"),
+        ("train.py:value", "has no function 'value'"),
+        ("none.py:data", "with a file that is there"),
+        ("train", "takes file.py:function"),
+    ],
+)
+def test_a_function_that_tells_nothing_is_one_sentence(
+    named: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "train.py").write_text(MADE)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RecordError, match=said):
+        described_by(named)
+
+
 SWEEP = """
 name: the next one
 trainable: train.py:train
 space:
   learning_rate: {float: [0.0001, 0.1], log: true}
   units: {int: [16, 256], log: true}
+  seed: 7
 metric: score
 mode: max
 budget: {trials: 4, epochs: 27}
@@ -155,8 +240,18 @@ def test_the_command_shows_a_table_and_json(store: Store, tmp_path: Path) -> Non
     assert table.exit_code == 0, table.output
     assert "learning_rate=" in table.output
     assert "toys toy-0" in table.output
+    assert "seed" not in table.output  # a constant of the space
+
+    narrow = CliRunner().invoke(app, options, env={"COLUMNS": "40"}).output
+    assert max(map(len, narrow.splitlines()[:6])) <= 40
+    assert narrow.splitlines()[0].startswith("1. score 0.")
+    assert "   learning_rate: 0." in narrow
+
+    (tmp_path / "train.py").write_text(MADE)
+    described = CliRunner().invoke(app, [*options, "--describe", f"{tmp_path / 'train.py'}:arrays"])
+    assert "kind: image" in described.output
 
     said = json.loads(CliRunner().invoke(app, [*options, "--json"]).stdout)
     assert len(said["configs"]) == 2
     assert {source.split("/")[0] for source in said["sources"][2:]} == {"starter"}  # own sweeps come first
-    assert set(said["configs"][0]["config"]) == {"learning_rate", "units"}
+    assert set(said["configs"][0]["config"]) == {"learning_rate", "units", "seed"}

@@ -10,8 +10,9 @@ import pytest
 from ray.tune.experiment import Trial
 
 from metahp.errors import RecordError
-from metahp.pruning import Pruning
+from metahp.pruning import Pruner, Pruning
 from metahp.store import Store
+from metahp.sweep_losses import GRID
 from metahp.types import Action, Decision, TrialStatus
 from metahp_searchers import MetaScheduler, MetaSearch
 from metahp_searchers.testing import (
@@ -220,7 +221,7 @@ def test_a_trial_that_finished_after_the_snapshot_is_not_run_again(tmp_path: Pat
 
 
 class BrokenPolicy:
-    def __init__(self, predictor: Any, max_false_prunes: float, threshold: float | None) -> None:
+    def __init__(self, predictor: Any, max_false_prunes: float, threshold: float | None, version: str | None) -> None:
         pass
 
     def decide(self, *arguments: Any) -> Any:
@@ -265,11 +266,47 @@ def test_results_are_not_buffered() -> None:
     assert MetaScheduler().supports_buffered_results is False
 
 
-def test_a_guarantee_without_evidence_stops_fewer_trials_and_says_why(caplog: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("allowed", "said"), [(0.01, "too little is known to certify"), (0.3, "is certified: at most 30% of sweeps")]
+)
+def test_a_guarantee_stops_by_what_is_certified_and_says_why(
+    caplog: Any, tmp_path: Path, allowed: float, said: str
+) -> None:
     store = Store(tmp_path / "store", spool_dir=tmp_path / "spool")
-    search = MetaSearch(store, max_t=9, seed=0, pruning=Pruning(max_false_prunes=0.05, guarantee=0.9))
+    search = MetaSearch(store, max_t=9, seed=0, pruning=Pruning(max_false_prunes=allowed, guarantee=0.9))
     search.set_search_properties(METRIC, MODE, small_space())
     search.brain.prepare()
     assert search.brain._policy is not None
-    assert search.brain._policy.threshold == pytest.approx(0.0125)
-    assert "too little is known to certify" in caplog.text
+    assert (search.brain._policy.threshold == GRID[0]) == (allowed < 0.1)
+    assert said in caplog.text
+
+
+def test_a_shadow_sweep_takes_the_usual_decisions_as_they_are_the_evidence(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", spool_dir=tmp_path / "spool")
+    search = MetaSearch(store, max_t=9, seed=0, pruning=Pruning("shadow", guarantee=0.9))
+    search.set_search_properties(METRIC, MODE, small_space())
+    search.brain.prepare()
+    assert search.brain._policy is not None
+    assert search.brain._policy.threshold is None
+
+
+def test_who_decides_is_said_once_each(caplog: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_at = iter([True, False, False, True, True, False])
+    state = {"open": True}
+    monkeypatch.setattr(Pruner, "is_open", property(lambda self: state["open"]))
+    scheduler, controller = started(max_t=9), FakeController()
+    trial = controller.add(scheduler, "a", Trial.RUNNING)
+    for step, state["open"] in enumerate(open_at, 1):
+        scheduler.on_trial_result(controller, trial, {METRIC: 0.1, "training_iteration": step})
+        assert caplog.text.count("ASHA decides until predictions hold again") == (step > 1)
+        assert caplog.text.count("predictions decide") == (step > 3)
+
+
+def test_under_a_guarantee_nobody_stands_in_for_predictions_that_fail(
+    caplog: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pruner, "is_open", property(lambda self: False))
+    scheduler, controller = started(max_t=9, pruning=Pruning(guarantee=0.9)), FakeController()
+    trial = controller.add(scheduler, "a", Trial.RUNNING)
+    scheduler.on_trial_result(controller, trial, {METRIC: 0.1, "training_iteration": 1})
+    assert "none is stopped until predictions hold again" in caplog.text

@@ -200,7 +200,7 @@ def test_training_that_fails_costs_one_message(monkeypatch: Any, start: Start, c
     def fail(store: Store, seed: int, *, exclude: Any) -> Any:
         raise MemoryError("no room")
 
-    monkeypatch.setattr("metahp_searchers.brain.load_or_fit", fail)
+    monkeypatch.setattr("metahp_searchers.brain.up_to_date", fail)
     assert len(dialogue(start(), 3)) == 3
     assert caplog.text.count("no predictor came out of the store") == 1
 
@@ -257,7 +257,7 @@ def test_a_store_that_cannot_be_used_is_refused_before_anything_runs(tmp_path: P
 
 def test_history_of_the_store_is_used(tmp_path: Path, monkeypatch: Any) -> None:
     asked: list[Store] = []
-    monkeypatch.setattr("metahp_searchers.brain.load_or_fit", lambda store, exclude: asked.append(store))
+    monkeypatch.setattr("metahp_searchers.brain.up_to_date", lambda store, exclude: asked.append(store))
     search = MetaSearch(tmp_path / "store", seed=3)
     search.set_search_properties(METRIC, MODE, small_space())
     search.on_trial_result("x", {METRIC: 1})

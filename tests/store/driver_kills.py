@@ -3,9 +3,9 @@
     python tests/store/driver_kills.py --kills 20 [--seed 0] [--directory DIR]
 
 The sweep is that of ``tests/searchers/interrupted_sweep.py``: its objective is a function of configuration and epoch,
-and its workers note what was acknowledged. Every acknowledged report must be there, every row once, and every effective
-curve must be that of an uninterrupted run. A kill and a restore take about ten seconds. Prints one line of JSON and
-exits with 1 if a promise was broken.
+and its workers note what was acknowledged. Every acknowledged report must be in an effective curve, every row there
+once, and every effective curve that of an uninterrupted run: with all its steps, where the trial is over. A kill and a
+restore take about ten seconds. Prints one line of JSON and exits with 1 if a promise was broken.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from collections import Counter
 from pathlib import Path
 
 from metahp.store import Store
+from metahp.types import TrialStatus
 
 SCRIPT = Path(__file__).parents[1] / "searchers" / "interrupted_sweep.py"
 PATIENCE_S = 120.0
@@ -69,14 +70,17 @@ def verdict(directory: Path) -> Counter[str]:
     store = Store(directory / "sweeps")
     rows = [row for batch in store.scan() for row in batch.to_pylist()]
     keys = Counter((row["sweep_id"], row["trial_id"], row["attempt"], row["step"]) for row in rows)
-    configs = {(h.sweep.sweep_id, t.trial_id): t.config["x"] for h in store.curves() for t in h.trials}
-    there = {f"{configs[row['sweep_id'], row['trial_id']]!r} {row['step']}" for row in rows}
-    curves = [(trial.config["x"], m) for h in store.curves() for trial in h.trials for m in trial.curve.measurements]
+    trials = [trial for own in store.curves() for trial in own.trials]
+    points = [(trial.config["x"], m) for trial in trials for m in trial.curve.measurements]
+    completed = [trial.curve.steps.tolist() for trial in trials if trial.status is TrialStatus.COMPLETED]
+    said = set((directory / "acknowledged").read_text().splitlines())
     return Counter(
         acknowledged=acknowledged(directory),
-        lost=len(set((directory / "acknowledged").read_text().splitlines()) - there),
+        lost=len(said - {f"{x!r} {m.step}" for x, m in points}),
         doubled=sum(count > 1 for count in keys.values()),
-        wrong=sum(not math.isclose(m.value, x * (1 + m.step / 100)) for x, m in curves),
+        wrong=sum(not math.isclose(m.value, x * (1 + m.step / 100)) for x, m in points),
+        completed=len(completed),
+        incomplete=sum(steps != [1, 2, 3, 4] for steps in completed),
         attempts=sum(step == 1 for *_, step in keys),
         holes=len(store.holes()),
     )
@@ -95,7 +99,7 @@ def main() -> int:
             kills = interrupted_sweep(directory, rng, min(options.kills - total["kills"], 5))
             total.update(verdict(directory), kills=kills, sweeps=1)
     print(json.dumps(total))
-    return int(any(total[promise] for promise in ("lost", "doubled", "wrong", "holes")))
+    return int(any(total[promise] for promise in ("lost", "doubled", "wrong", "incomplete", "holes")))
 
 
 if __name__ == "__main__":

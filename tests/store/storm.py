@@ -3,10 +3,12 @@
     python tests/store/storm.py --kills 1000 [--seed 0] [--directory DIR]
 
 Each driver resumes the same sweep (and so publishes what its dead predecessor left), reports as fast as it can and
-seals and merges all the time; it says what was accepted through a pipe. A reader looks on. Drivers are forked from
-this process, which keeps to one thread, because starting Python 1,000 times would take most of the time.
+seals and merges all the time; it says what was accepted through a pipe. A reader looks on, and a process that does
+nothing but merge is killed for every driver. All are forked from this process, which keeps to one thread, because
+starting Python 1,000 times would take most of the time.
 
-Prints one line of JSON and exits with 1 if a promise was broken. 1,000 kills take about five minutes on two cores.
+Prints one line of JSON and exits with 1 if a promise was broken. ``kills`` are those of drivers; 1,000 take about half
+an hour on two cores.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from metahp.space import Float, SearchSpace
-from metahp.store import Store, sealing
+from metahp.store import Store, sealing, upkeep
 from metahp.store import spool as spools
 from metahp.types import Measurement, Sweep
 
@@ -71,6 +73,13 @@ def read_on(store_path: Path, pipe: int) -> None:
         seen = keys(Store(store_path))
         doubled = [key for key, count in seen.items() if count > 1]
         os.write(pipe, f"{len(seen)} {len(doubled)}\n".encode())
+
+
+def merge_on(store_path: Path, spool_dir: Path, pipe: int) -> None:
+    """Merges small files again and again, each time like a new process; also what drivers left that are no more."""
+    while True:
+        done = Store(store_path, spool_dir=spool_dir).compact()
+        os.write(pipe, f"{done.before - done.after}\n".encode())
 
 
 def keys(store: Store) -> Counter[tuple[str, int, int]]:
@@ -129,20 +138,26 @@ def storm(directory: Path, kills: int, seed: int) -> dict[str, int]:
     Store(store_path, spool_dir=spool_dir)
     rng = random.Random(seed)
     accepted: set[tuple[str, int, int]] = set()
-    failures = 0
+    failures = compactor_failures = 0
+    merged: list[str] = []
     reader, reader_pipe = fork(lambda pipe: read_on(store_path, pipe))
     for number in range(kills):
+        compactor, compactor_pipe = fork(lambda pipe: merge_on(store_path, spool_dir, pipe))
         pid, pipe = fork(lambda pipe, number=number: drive(store_path, spool_dir, pipe, seed * 7919 + number))
         said, failed = kill_after(pid, pipe, rng.uniform(0, 0.3), once_ready=rng.random() < 0.8)
         failures += failed
+        compacted, failed = kill_after(compactor, compactor_pipe, rng.uniform(0, 0.05))
+        compactor_failures += failed
+        merged += compacted
         for line in said:
             if line != "ready":
                 trial, attempt, step = line.split()
                 accepted.add((trial, int(attempt), int(step)))
     looks, reader_failed = kill_after(reader, reader_pipe, 0.01)
     store = Store(store_path, spool_dir=spool_dir)
-    spools.LONG_AGO_S = 0.0  # nobody is just making a spool any more
+    spools.LONG_AGO_S = upkeep.ABANDONED_S = 0.0  # nobody is just making a spool or a segment any more
     store.open_sweep(SWEEP).close()
+    store.compact()
     found = keys(Store(store_path))
     return {
         "kills": kills,
@@ -150,6 +165,9 @@ def storm(directory: Path, kills: int, seed: int) -> dict[str, int]:
         "lost": len(accepted - set(found)),
         "doubled": sum(count > 1 for count in found.values()) + sum(line.split()[1] != "0" for line in looks),
         "driver_errors": failures,
+        "compactor_kills": kills,
+        "compactions": len(merged),
+        "compactor_errors": compactor_failures,
         "reader_errors": int(reader_failed),
         "looks": len(looks),
         "unreadable": len(list(store_path.glob("quarantine/*/*/*"))),
@@ -167,7 +185,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         result = storm(options.directory or Path(temporary), options.kills, options.seed)
     print(json.dumps(result))
-    broken = ("lost", "doubled", "driver_errors", "reader_errors", "unreadable", "holes", "left_over")
+    errors = ("driver_errors", "reader_errors", "compactor_errors")
+    broken = ("lost", "doubled", *errors, "unreadable", "holes", "left_over")
     return int(any(result[promise] for promise in broken))
 
 

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import obstore
 import pytest
@@ -31,7 +32,7 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     url = f"http://127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", url.rpartition(":")[2]]
+    command = [sys.executable, Path(__file__).with_name("s3_server.py"), url.rpartition(":")[2]]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(300):
@@ -107,6 +108,30 @@ def test_it_is_read_from_the_mirror_the_second_time(cloud, bucket, sweep, monkey
     copy.write_bytes(b"damaged")
     assert steps_of(Store(bucket)) == [1, 2]
     assert Store(bucket).check().is_whole
+
+
+def test_a_copy_in_the_mirror_that_is_damaged_later_is_fetched_again(cloud, bucket, sweep):
+    write(cloud, sweep, [1, 2])
+    reader = Store(bucket)
+    assert steps_of(reader) == [1, 2]
+    (copy,) = reader.path.glob("results/*/*.parquet")
+    copy.write_bytes(copy.read_bytes()[:-100])
+    assert steps_of(reader) == [1, 2]
+    assert reader.check().is_whole
+
+
+def test_a_bucket_that_denies_is_no_bucket_of_damaged_files(cloud, bucket, sweep, monkeypatch, tmp_path):
+    write(cloud, sweep, [1, 2])
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another machine"))
+    reader = Store(bucket)
+
+    def deny(*_):
+        raise obstore.exceptions.PermissionDeniedError("403")
+
+    monkeypatch.setattr("metahp.store.buckets.obstore.get", deny)
+    with pytest.raises(StoreError, match=r"cannot read a segment at .*403; give yourself the right"):
+        steps_of(reader)
+    monkeypatch.undo()
 
 
 def test_of_many_creators_one_wins(bucket):
@@ -194,6 +219,70 @@ def test_what_cannot_be_reached_is_one_sentence(bucket, sweep, spool_dir, monkey
     ):
         with pytest.raises(StoreError, match=sentence):
             Store(uri)
+
+
+KEYS = {
+    "gs": {"GOOGLE_SKIP_SIGNATURE": "true"},
+    "az": {"AZURE_STORAGE_ACCOUNT_NAME": "team", "AZURE_STORAGE_ACCOUNT_KEY": "a2V5"},
+}
+
+
+@pytest.mark.parametrize("scheme", KEYS)
+@pytest.mark.parametrize(
+    ("path", "location", "prefix"), [("team/a/b/", "team/a/b", "a/b"), ("team", "team", None), ("team/", "team", None)]
+)
+def test_google_and_azure_are_addressed_like_s3(monkeypatch, tmp_path, scheme, path, location, prefix):
+    """No server of theirs is at hand: only what is asked of whom, not what it answers."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name, value in KEYS[scheme].items():
+        monkeypatch.setenv(name, value)
+    place = layout.place_of(f"{scheme}://{path}")
+    assert (place.location, place._store.prefix) == (f"{scheme}://{location}", prefix)
+    assert "team" in {place._store.config.get("bucket"), place._store.config.get("container_name")}
+    assert place.directory != layout.place_of(f"s3://{path}").directory
+
+
+def test_an_azure_account_that_was_not_named_is_one_sentence(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(
+        StoreError, match=r"cannot use az://team/x: .*Account must be specified; see metahp\.store\.buck"
+    ):
+        layout.place_of("az://team/x")
+
+
+def busy(server: str, answers: int) -> None:
+    urllib.request.urlopen(urllib.request.Request(f"{server}/_busy?answers={answers}", method="PUT"))
+
+
+def test_a_busy_server_is_asked_again(cloud, bucket, server, sweep):
+    with cloud.open_sweep(sweep) as writer:
+        writer.start_attempt("t", CONFIG)
+        writer.record("t", Measurement(1, 0.5))
+        busy(server, 3)
+        writer.seal()
+        writer.record("t", Measurement(2, 0.5))
+        busy(server, 2)
+    busy(server, 2)
+    assert steps_of(Store(bucket)) == [1, 2]
+    assert cloud.check().is_whole
+
+
+def test_a_server_that_stays_busy_delays_publishing_only(cloud, server, sweep, monkeypatch):
+    monkeypatch.setattr("metahp.store.sealing.SEAL_S", 3600)
+    writer = cloud.open_sweep(sweep)
+    writer.start_attempt("t", CONFIG)
+    writer.record("t", Measurement(1, 0.5))
+    busy(server, 1000)
+    try:
+        with pytest.raises(
+            StoreError, match=r"after 4 retries.*check the network, the bucket and your cred"
+        ) as refusal:
+            writer.seal()
+    finally:
+        busy(server, 0)
+    assert not {"\n", "<"} & set(str(refusal.value))
+    writer.close()
+    assert steps_of(cloud) == [1]
 
 
 def test_a_bucket_that_goes_away_delays_publishing_only(cloud, sweep, spool_dir, monkeypatch, caplog):

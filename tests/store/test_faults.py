@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -128,6 +129,14 @@ def test_a_network_disk_is_told_from_a_local_one():
     assert network_filesystem(Path("/var/tmp"), "") is None
 
 
+def test_an_automounted_disk_is_what_lies_on_top():
+    over = "40 22 0:30 / /net/me rw - autofs auto.home rw\n41 40 0:31 / /net/me rw - nfs4 server:/me rw\n"
+    assert network_filesystem(Path("/net/me/spool"), MOUNTINFO + over) == "nfs4"
+    assert network_filesystem(Path("/net/me"), over + "42 41 0:32 / /net/me rw - ext4 /dev/x rw\n") is None
+    bucket = "50 22 0:40 / /mnt/bucket rw - fuse.gcsfuse team rw\n"
+    assert network_filesystem(Path("/mnt/bucket/spool"), MOUNTINFO + bucket) == "fuse.gcsfuse"
+
+
 def test_a_spool_on_a_network_disk_is_refused(store, sweep, monkeypatch):
     monkeypatch.setattr("metahp.store.spool.network_filesystem", lambda _: "nfs4")
     with pytest.raises(StoreError, match=r"the spool needs a local disk, but .* is on nfs4, .* pass spool_dir="):
@@ -234,6 +243,45 @@ def test_a_disk_that_refuses_to_grow_the_spool(store, sweep):
     assert stored(store) == [1, 2]
 
 
+class BrokenDisk:
+    """A connection whose commits fail as sqlite's do when the disk refuses: before or after it has written."""
+
+    def __init__(self, connection: sqlite3.Connection, *, written: bool) -> None:
+        self._connection = connection
+        self._written = written
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._connection, name)
+
+    def execute(self, statement: str, *parameters: object) -> sqlite3.Cursor:
+        if statement != "COMMIT":
+            return self._connection.execute(statement, *parameters)
+        if self._written:
+            self._connection.execute("COMMIT")
+        problem = sqlite3.OperationalError("disk I/O error")
+        problem.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+        raise problem
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["nothing written", "all written"])
+def test_a_disk_that_fails_when_a_report_is_synced(store, sweep, written):
+    """It is not accepted, and may be sent again, whatever of it had reached the disk."""
+    writer = store.open_sweep(sweep)
+    writer.start_attempt("t", CONFIG)
+    writer.record("t", Measurement(1, 0.5))
+    whole = writer._spool._connection
+    writer._spool._connection = BrokenDisk(whole, written=written)
+    with pytest.raises(StoreError, match=r"cannot record a result at .*: disk I/O error; check the disk; nothing that"):
+        writer.record("t", Measurement(2, 0.5))
+    assert writer.history().trials[0].curve.last_step == 1
+    writer._spool._connection = whole
+    writer.record("t", Measurement(2, 0.5))
+    writer.record("t", Measurement(3, 0.5))
+    writer.close()
+    assert stored(store) == [1, 2, 3]
+    assert store.check().is_whole
+
+
 def run_script(name: str, *arguments: str, timeout: float = 540) -> dict[str, int]:
     paths = os.pathsep.join(str(Path(__file__).parents[2] / part) for part in (".", "searchers", "cluster"))
     script = Path(__file__).with_name(name)
@@ -249,7 +297,7 @@ def run_script(name: str, *arguments: str, timeout: float = 540) -> dict[str, in
 def test_killed_drivers_lose_and_double_nothing():
     result = run_script("storm.py", "--kills", "200")
     assert result["accepted"] > 300
-    assert result["looks"] > 0
+    assert min(result["looks"], result["compactor_kills"], result["compactions"]) > 0
 
 
 @pytest.mark.slow
@@ -266,4 +314,4 @@ def test_a_power_cut_loses_nothing(small_disk):
 def test_killed_drivers_of_ray_tune_lose_and_double_nothing():
     result = run_script("driver_kills.py", "--kills", "20", timeout=1740)
     assert result["kills"] == 20
-    assert result["acknowledged"] > 0
+    assert min(result["acknowledged"], result["completed"]) > 0

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +138,20 @@ def test_ray_results_that_cannot_be_placed_are_counted(tmp_path):
     }
 
 
+def test_hostile_ray_results_are_counted_too(tmp_path):
+    deep = "[" * 100_000
+    put(tmp_path / "x", {"lr": 0.1}, [report(1, 0.1), '{"training_iteration": 1e400, "score": 1}', deep])
+    (put(tmp_path / "x", {}, [report(1, 0.1)], "u") / "params.json").write_text(deep)
+    (tmp_path / "x" / "experiment_state-1.json").write_text(deep)
+    (found,) = ray_experiments(tmp_path, "score", "max")
+    assert len(found.trials) == 1
+    assert found.unplaced == {
+        "a report without a step from 1 in 'training_iteration'": 1,
+        "a line of result.json that is no report, torn perhaps": 1,
+        "a trial without a readable params.json": 1,
+    }
+
+
 def test_ray_metrics_may_be_nested_and_not_finite(tmp_path):
     text = '{"training_iteration": 2, "eval": {"loss": NaN}}'
     put(tmp_path / "x", {}, [{"training_iteration": 1, "eval": {"loss": 0.5}}, text])
@@ -259,6 +274,28 @@ def test_optuna_storages_that_cannot_be_read(studies, tmp_path):
     assert "secret" not in str(caught.value).split(":", 2)[0]
 
 
+def test_a_database_that_is_not_optunas_is_left_as_it_is(studies, tmp_path):
+    own, empty = tmp_path / "own.db", tmp_path / "empty.db"
+    with sqlite3.connect(own) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    connection.close()
+    empty.touch()
+    before = {path: path.read_bytes() for path in (own, empty, tmp_path / "studies.db")}
+    for path in (own, empty):
+        with pytest.raises(StoreError, match=r"is no Optuna storage: it has no table 'studies'"):
+            optuna_studies(f"sqlite:///{path}")
+    assert len(optuna_studies(studies)) == 2
+    assert {path: path.read_bytes() for path in before} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.db", "own.db", "studies.db"]
+
+
+def test_a_storage_without_studies_is_said_to_be_one(tmp_path):
+    optuna = pytest.importorskip("optuna")
+    optuna.storages.RDBStorage(f"sqlite:///{tmp_path}/new.db")
+    with pytest.raises(StoreError, match=r"is an Optuna storage without studies"):
+        optuna_studies(f"sqlite:///{tmp_path}/new.db")
+
+
 def test_a_study_with_two_objectives_is_refused(tmp_path):
     optuna = pytest.importorskip("optuna")
     url = f"sqlite:///{tmp_path}/two.db"
@@ -287,7 +324,7 @@ MAP = ["metric=acc", "sweep=run", "trial=id", "step=epoch"]
 def test_a_table(tmp_path, suffix):
     file = tmp_path / f"runs.{suffix}"
     (pyarrow.csv.write_csv if suffix == "csv" else pq.write_table)(TABLE, file)
-    a, b, left = table_sweeps(file, Columns.parse(MAP), "max")
+    a, b = table_sweeps(file, Columns.parse(MAP), "max")
     assert (a.name, b.name, a.metric, a.max_step) == ("a", "b", "acc", 2)
     assert a.trials[0] == {
         "trial_id": "1",
@@ -296,7 +333,7 @@ def test_a_table(tmp_path, suffix):
         "status": "completed",
     }
     assert [trial["curve"] for trial in b.trials] == [[(1, 0.4)], [(1, None)]]
-    assert left.unplaced == {"a row without a sweep or a trial": 2}
+    assert (a.unplaced, b.unplaced) == ({"a row without a sweep or a trial": 2}, {})
 
 
 def test_a_table_of_trials(tmp_path):
@@ -308,6 +345,63 @@ def test_a_table_of_trials(tmp_path):
     assert (found.name, found.metric, found.max_step) == ("final", "accuracy", 1)
     assert [trial["config"] for trial in found.trials] == [{"opt": {"lr": 0.1}, "n": 1}, {"opt": {"lr": 0.2}, "n": 2}]
     assert [trial["trial_id"] for trial in found.trials] == ["0", "1"]
+
+
+def test_one_bad_cell_costs_one_report(tmp_path, store):
+    file = tmp_path / "runs.csv"
+    file.write_text("id,epoch,acc,lr,opt\na,1,0.5,0.1,adam\na,2,high,0.1,adam\nb,1,nan,auto,1\nc,1,7,0.3,sgd\n")
+    (found,) = table_sweeps(file, Columns.parse(["metric=acc", "trial=id", "step=epoch"]), "max")
+    assert [trial["config"] for trial in found.trials] == [
+        {"lr": 0.1, "opt": "adam"},
+        {"lr": "auto", "opt": "1"},
+        {"lr": 0.3, "opt": "sgd"},
+    ]
+    report = store.import_sweep(name="n", space=None, metric="acc", mode="max", trials=found.trials)
+    assert (report.trials, report.measurements) == (3, 3)
+    assert report.reasons == {"the value of a point must be a number, got 'high'": 1}
+
+
+def test_nan_among_hyperparameters_is_none_and_dates_are_text(tmp_path, store):
+    table = pa.table(
+        {
+            "id": [1, 1, 2, 3],
+            "acc": [0.1, 0.2, 0.3, 0.4],
+            "step": [1, 2, 1, 1],
+            "momentum": [math.nan, math.nan, 0.5, 0.9],
+            "day": pa.array([0, 0, 1, 1], pa.date32()),
+            "at": pa.array([0, 0, 1, 1], pa.timestamp("s")),
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    (found,) = table_sweeps(tmp_path / "t.parquet", Columns("acc", trial="id", step="step"), "max")
+    assert [trial["config"]["momentum"] for trial in found.trials] == [None, 0.5, 0.9]
+    assert found.trials[0]["config"] | {"momentum": 0} == {
+        "momentum": 0,
+        "day": "1970-01-01",
+        "at": "1970-01-01 00:00:00.000",
+    }
+    space = infer_space([trial["config"] for trial in found.trials])
+    assert Conditional((Constant(None), Float(0.5, 0.9))) in dict(space.root.items).values()
+
+
+@pytest.mark.parametrize(("unit", "ticks"), [("s", 90), ("ms", 90_000), ("us", 90_000_000), ("ns", 90_000_000_000)])
+def test_durations_are_seconds(tmp_path, unit, ticks):
+    spent = pa.array([ticks, None], pa.duration(unit))
+    pq.write_table(pa.table({"id": ["a", "b"], "acc": [0.5, 0.6], "spent": spent}), tmp_path / "t.parquet")
+    (found,) = table_sweeps(tmp_path / "t.parquet", Columns("acc", trial="id", seconds="spent"), "max")
+    assert [trial["curve"] for trial in found.trials] == [[(1, 0.5, 90.0)], [(1, 0.6, None)]]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_names_that_look_like_numbers_stay_text(tmp_path, suffix):
+    file = tmp_path / f"t.{suffix}"
+    file.write_text("id,epoch,acc,fold,lr\n01,01,0.5,001,0.1\n02,01,0.6,010,3\n")
+    if suffix == "parquet":
+        text = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(["id", "epoch", "acc", "fold", "lr"], pa.string()))
+        pq.write_table(pyarrow.csv.read_csv(file, convert_options=text), file)
+    (found,) = table_sweeps(file, Columns("acc", trial="id", step="epoch"), "max")
+    assert [trial["config"] for trial in found.trials] == [{"fold": "001", "lr": 0.1}, {"fold": "010", "lr": 3}]
+    assert [(trial["trial_id"], trial["curve"]) for trial in found.trials] == [("01", [(1, 0.5)]), ("02", [(1, 0.6)])]
 
 
 def test_columns_are_checked(tmp_path):
@@ -412,6 +506,39 @@ def test_the_import_commands(tmp_path, studies, metahp):
     by_ray = next(sweep for sweep in Store(store).sweeps() if sweep.name == "exp")
     assert by_ray.task == {"classes": 10}
     assert all(trial.status is not TrialStatus.PENDING for own in Store(store).curves() for trial in own.trials)
+
+
+def test_new_reports_of_known_trials_are_a_success(tmp_path, metahp):
+    (tmp_path / "runs.csv").write_text("id,epoch,acc,lr\na,1,0.5,0.1\nb,1,0.6,0.2\n")
+    into = ["--mode", "max", "--store", tmp_path / "store", "--json"]
+    maps = [word for part in ("metric=acc", "trial=id", "step=epoch", "params=lr") for word in ("--map", part)]
+    assert metahp("import", "csv", tmp_path / "runs.csv", *maps, *into)[0] == 0
+    (tmp_path / "runs.csv").write_text("id,epoch,acc,lr\na,2,0.5,0.1\nb,2,0.6,0.2\n,3,0.7,0.2\n")
+    code, said, _ = metahp("import", "csv", tmp_path / "runs.csv", *maps, *into, "--name", "runs")
+    (own,) = said["sweeps"]
+    assert (code, own["new_trials"], own["new_reports"], own["known"]) == (0, 0, 2, 0)
+    assert own["refused"] == {"a row without a sweep or a trial": 1}
+
+
+def test_trials_of_which_nothing_is_known_are_no_success(tmp_path, metahp):
+    (tmp_path / "runs.csv").write_text("id,acc,lr\na,high,0.1\nb,low,0.2\n")
+    maps = ["--map", "metric=acc", "--map", "trial=id", "--mode", "max", "--store", tmp_path / "store"]
+    code, said, error = metahp("import", "csv", tmp_path / "runs.csv", *maps)
+    assert (code, "0 sweeps are in" in said) == (2, True)
+    assert "left out 2×: a trial without a report that did not fail" in said
+    assert "nothing could be imported: the reasons are above" in error
+    (tmp_path / "runs.csv").write_text("id,acc,lr\n")
+    code, _, error = metahp("import", "csv", tmp_path / "runs.csv", *maps)
+    assert (code, "nothing could be imported: no trials were found" in error) == (2, True)
+    assert Store(tmp_path / "store").sweeps() == []
+
+
+def test_names_from_elsewhere_do_not_command_the_terminal(tmp_path, metahp):
+    (tmp_path / "runs.csv").write_text("s,acc,lr\n\x1b[31mred\u202etxt,0.5,0.1\n\x1b[31mred\u202etxt,\x1b[2J,0.1\n")
+    maps = ["--map", "metric=acc", "--map", "sweep=s", "--map", "params=lr", "--mode", "max"]
+    code, said, _ = metahp("import", "csv", tmp_path / "runs.csv", *maps, "--store", tmp_path / "store")
+    assert (code, "\\x1b[31mred\\u202etxt" in said) == (0, True)
+    assert not {"\x1b", "\u202e"} & set(said)
 
 
 def test_a_home_that_cannot_be_written_is_one_sentence(tmp_path, metahp, monkeypatch):

@@ -53,7 +53,9 @@ def test_other_directories_are_refused(tmp_path):
         Store(tmp_path / "thesis.tex")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "x"}', "\xff", '{"format": "metahp-store"}'])
+@pytest.mark.parametrize(
+    "text", ["", "[" * 100_000, "[]", "{}", '{"format": "x"}', "\xff", '{"format": "metahp-store"}']
+)
 def test_a_broken_description_is_refused(store, text):
     (store.path / "STORE.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(StoreError, match=r"STORE.json does not describe a store .* restore it from a backup"):

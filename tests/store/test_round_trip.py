@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metahp.errors import RecordError
-from metahp.space import Categorical, Constant, Float, SearchSpace
+from metahp.space import Categorical, Conditional, Constant, Float, SearchSpace
 from metahp.store import Store, codec
-from metahp.store.redaction import REDACTED, redact
+from metahp.store.redaction import REDACTED, redact, redact_text
 from metahp.types import Measurement, Sweep
 
 SCALARS = (
@@ -151,6 +151,113 @@ def test_secrets_are_not_written(store, spool_dir):
         "auth": {"deep": [REDACTED]},
     }
     assert store.sweeps()[0].space.contains(read)
+
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.SflKxwRJSMeKKF2QT4"
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("https://u:p@ss@h/x?to=me@x", "https://<redacted>@h/x?to=me@x"),
+        ("Authorization: Bearer abcdefghijklmnop.qr-s=", "Authorization: Bearer <redacted>"),
+        ("authorization: basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "authorization: basic <redacted>"),
+        ("basic dXNlcjpodW50ZXIyMjI=", "basic <redacted>"),
+        ("bearer 3f2a9c1e5b7d48606f8e", "bearer <redacted>"),
+        (f"with {JWT}", "with <redacted>"),
+        ("password=hunter2, next", "password=<redacted>, next"),
+        ('{"db_password": "open sesame"}', '{"db_password": <redacted>}'),
+        ("aws_secret_access_key = wJalrXUtnFEMI", "aws_secret_access_key = <redacted>"),
+        ("token=0123456789abcdef", "token=<redacted>"),
+    ],
+)
+def test_credentials_in_free_text_are_cut_out(text, clean):
+    assert redact_text(text) == clean
+    assert redact_text(clean) == clean
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tokenizer=bpe",
+        "token: eos",
+        "pass@1",
+        "max_tokens=512",
+        "a basic understanding",
+        "basic convolutional-block-v2x",
+        "basic electroencephalography",
+    ],
+)
+def test_words_are_no_credentials(text):
+    assert redact_text(text) == text
+
+
+def test_secrets_that_are_keys_or_in_arrays_are_not_written(store, spool_dir):
+    key = "hf_" + "a1" * 20
+    task = {key: "x"}
+    writer = store.open_sweep(Sweep("s", SearchSpace({}), "m", "min", task=task))
+    writer.start_attempt("t", {key: 1, "deep": {f"s3://me:{key}@h": [1]}, "array": np.array([key, "b"])})
+    writer.record("t", Measurement(1, 0.5), {key: 1.0, "log": {key: np.array([key])}})
+    everything = b"".join(path.read_bytes() for path in spool_dir.rglob("*") if path.is_file())
+    writer.close()
+    assert key.encode() not in everything
+    assert everything.count(REDACTED.encode()) >= 5
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        Categorical(("s3://user:pw@host", "local")),
+        Categorical(({"name": "a", "key": "hf_" + "a1" * 20}, {"name": "b"})),
+        Conditional((None, {"url": "https://me:pw@h", "lr": Float(0.0, 1.0)})),
+    ],
+)
+def test_a_space_that_searches_credentials_is_refused(store, spool_dir, domain):
+    with pytest.raises(RecordError, match=r"looks like a credential at 'data' .* offer names there"):
+        store.open_sweep(Sweep("s", SearchSpace({"data": domain}), "m", "min"))
+    assert [path.name for path in store.path.iterdir()] == ["STORE.json"]
+
+
+def test_what_a_choice_does_not_name_is_redacted():
+    space = SearchSpace({"opt": Conditional(({"name": "adam", "auth": "plain"}, {"name": "sgd"}))})
+    config = {"opt": {"name": "adam", "auth": "plain", "api_key": "open sesame"}}
+    clean = redact(config, space.root)
+    assert clean == {"opt": {"name": "adam", "auth": "plain", "api_key": REDACTED}}
+    assert space.contains(clean)
+    assert redact({"opt": "hf_" + "a1" * 20}, space.root) == {"opt": REDACTED}
+
+
+def deep(levels: int) -> list:
+    value: list = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def test_what_is_nested_without_end_costs_no_report(store, caplog):
+    loop: dict = {}
+    loop["itself"] = loop
+    with store.open_sweep(Sweep("s", SearchSpace({}), "m", "min")) as writer:
+        for endless in (loop, {"x": deep(70)}, {"x": deep(5000)}):
+            with pytest.raises(RecordError, match="nested more than 64 levels deep, or in itself"):
+                writer.start_attempt("t", endless)
+        writer.start_attempt("t", {"x": deep(60)})
+        for step, endless in enumerate((loop, deep(5000)), start=1):
+            assert writer.record("t", Measurement(step, 0.5), {"log": endless, "loss": 1.0})
+    assert caplog.text.count("the parts of a report that are no numbers are not stored") == 2
+    (trial,) = store.history("s").trials
+    assert (trial.config, len(trial.curve)) == ({"x": deep(60)}, 2)
+    report = store.import_sweep(name="n", space=None, metric="m", mode="min", trials=[{"config": loop, "curve": []}])
+    assert list(report.reasons) == [str(codec.too_deep())]
+
+
+def test_descriptions_have_a_limit(store):
+    names = {f"h{n}": Float(0.0, 1.0) for n in range(20_000)}
+    with pytest.raises(RecordError, match=r"the search space takes [\d,]+ characters, at most 1,000,000"):
+        store.open_sweep(Sweep("s", SearchSpace(names), "m", "min"))
+    with pytest.raises(RecordError, match=r"the description of the task takes [\d,]+ characters"):
+        store.open_sweep(Sweep("s", SearchSpace({}), "m", "min", task={"text": "x" * 300_000}))
+    assert store.sweeps() == []
 
 
 def test_a_searched_key_is_no_secret():

@@ -1,21 +1,25 @@
 """Damaged, lost, foreign and overlapping segments."""
 
+import errno
 import json
 import logging
 import os
 import random
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pandas
 import polars
 import pyarrow as pa
 import pytest
 
 import metahp.store
-from metahp.store import Store, sealing
+from metahp import shipped
+from metahp.store import Store, sealing, segments
 from metahp.types import Measurement
 
 CONFIG = {"lr": 0.1, "kernel": (3, 3)}
@@ -151,6 +155,33 @@ def test_a_store_that_cannot_be_changed_is_read_around_the_damage(pieces, monkey
     assert len(results(pieces)) == 4
 
 
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES], ids=errno.errorcode.get)
+def test_a_file_that_the_disk_does_not_give_hides_no_other(pieces, monkeypatch, caplog, number):
+    broken, read = results(pieces)[1], Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path == broken:
+            raise OSError(number, os.strerror(number))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    reader = Store(pieces.path)
+    for _ in range(2):
+        assert [step for b in reader.scan(columns=["step"]) for step in b["step"].to_pylist()] == [
+            *range(1, 11),
+            *range(21, ROWS + 1),
+        ]
+    assert caplog.text.count(os.strerror(number)) == 1
+    assert [(hole.first, hole.last) for hole in reader.holes()] == [(11, 20)]
+    assert reader.check().in_place == (f"results/{broken.parent.name}/{broken.name}",)
+    assert broken.exists()
+    monkeypatch.undo()
+    assert len(reader.holes()) == 1  # it is not asked for again at once
+    monkeypatch.setattr(segments.time, "monotonic", lambda: float("inf"))
+    assert reader.holes() == []
+    assert sum(batch.num_rows for batch in reader.scan()) == ROWS
+
+
 def test_damage_after_the_first_look_is_noticed_too(pieces):
     reader = Store(pieces.path)
     assert sum(batch.num_rows for batch in reader.scan()) == ROWS
@@ -244,8 +275,25 @@ def test_other_readers_agree(pieces, store, sweep):
 def test_nothing_but_parquet_and_json_is_written(pieces):
     files = [path for path in pieces.path.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".parquet", ".json"}
-    source = Path(sealing.__file__).parent
-    assert not [path for path in source.glob("*.py") if "import pickle" in path.read_text()]
+
+
+def test_no_file_of_a_predictor_is_a_pickle():
+    """What ships has the files of a version in ``models/``, both by `KerasPredictor.save`."""
+    files = [path for path in Path(shipped.__file__).parent.iterdir() if path.suffix not in (".py", ".pyc")]
+    assert {path.suffix for path in files if path.is_file()} == {".json", ".npz"}
+    for path in files:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                assert {arrays[name].dtype.kind for name in arrays} <= set("biufU")
+
+
+def test_nothing_that_a_store_holds_is_ever_unpickled():
+    unpickle = re.compile(
+        r"^\s*(?:import|from) (?:\w*pickle|dill|joblib|shelve|marshal)|allow_pickle=True|read_pickle", re.M
+    )
+    sources = list(Path(metahp.__file__).parent.rglob("*.py"))
+    assert len(sources) > 60
+    assert not [path for path in sources if unpickle.search(path.read_text())]
 
 
 def test_names_never_become_paths(store, sweep):

@@ -1,16 +1,18 @@
-"""Any sequence of starts, reports, seals, crashes and reopenings against a plain dictionary."""
+"""Any sequence of starts, reports, seals, merges, crashes, losses and imports against a plain dictionary."""
 
 import math
 import os
 import tempfile
 from pathlib import Path
+from unittest import mock
 
+import pyarrow.parquet as pq
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from metahp.space import Float, SearchSpace
-from metahp.store import Store, TrialEvent
+from metahp.store import Hole, Store, TrialEvent, sealing
 from metahp.types import Measurement, Sweep
 
 SWEEP = Sweep("s", SearchSpace({"lr": Float(0.0, 1.0)}), "m", "min")
@@ -26,7 +28,10 @@ class StoreMachine(RuleBasedStateMachine):
         self.rows: dict[tuple[str, int, int], float] = {}  # the model: (trial, attempt, step) to value
         self.attempts: dict[str, int] = {}
         self.status: dict[str, str] = {}
-        self.imports = 0
+        self.imported: dict[str, list[list[float]]] = {}  # values of the trials, by sweep_id
+        # Small files, so that a driver run has several and a loss can be in the middle.
+        self.small = mock.patch.object(sealing, "MAX_ROWS", 4)
+        self.small.start()
         self.open()
 
     def store(self) -> Store:
@@ -85,8 +90,61 @@ class StoreMachine(RuleBasedStateMachine):
         self.open()  # the spool still had the rows
         assert self.published() == self.rows
 
+    @rule()
+    def compact(self):
+        before = self.published()
+        self.store().compact()
+        assert self.published() == before
+
+    @rule(data=st.data(), kind=st.sampled_from(["torn", "garbage", "deleted"]))
+    def lose_a_file_of_a_run_that_is_over(self, data, kind):
+        """Nobody has its rows any more: they are missing, all others are there, and cursors stop before them."""
+        self.writer.close()
+        files = sorted((self.place / "store").glob("results/*/seg-*"))
+        files = [path for path in files if pq.read_table(path, columns=["sweep_id"])["sweep_id"][0].as_py() == "s"]
+        if files:
+            path = data.draw(st.sampled_from(files))
+            rows = pq.read_table(path).to_pylist()
+            path.unlink() if kind == "deleted" else path.write_bytes(b"" if kind == "torn" else b"x" * 500)
+            for row in rows:
+                del self.rows[row["trial_id"], row["attempt"], row["step"]]
+            assert self.published() == self.rows
+            self.check_hole(Hole("results", rows[0]["spool_id"], rows[0]["spool_seq"], rows[-1]["spool_seq"]))
+        self.open()
+
+    def check_hole(self, lost: Hole) -> None:
+        holes = [hole for hole in self.store().holes() if hole.spool_id == lost.spool_id]
+        assert [hole for hole in holes if hole.first <= lost.first and lost.last <= hole.last]
+        assert self.store().cursor().at("results", lost.spool_id) < lost.first
+        assert not self.store().check().is_whole
+
+    @rule()
+    def accept_the_losses(self):
+        store = self.store()
+        assert store.accept_holes() == store.holes() or store.holes() == []
+        assert store.check().is_whole
+        ends = {spool: cover[-1].last for spool, cover in self.covers(store).items() if cover}
+        assert {spool: store.cursor().at("results", spool) for spool in ends} == ends
+
+    def covers(self, store):
+        segments = store._tables["results"]
+        return {spool: segments.cover(spool) for spool in segments.spools()}
+
+    @rule(values=st.lists(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=6), min_size=1, max_size=3))
+    def import_twice(self, values):
+        trials = [
+            {"config": {"lr": 0.5}, "curve": list(enumerate(own, 1)), "trial_id": str(n)}
+            for n, own in enumerate(values)
+        ]
+        for known in (False, True):
+            done = self.store().import_sweep(
+                name=f"old {len(self.imported) + 1 - known}", space=SWEEP.space, metric="m", mode="min", trials=trials
+            )
+            assert (done.trials, done.known) == ((0, sum(map(len, values))) if known else (len(values), 0))
+            self.imported[done.sweep_id] = values
+
     def published(self) -> dict[tuple[str, int, int], float]:
-        rows = [row for batch in self.store().scan() for row in batch.to_pylist()]
+        rows = [row for b in self.store().scan() for row in b.to_pylist() if row["sweep_id"] == SWEEP.sweep_id]
         found = {(row["trial_id"], row["attempt"], row["step"]): row["objective"] for row in rows}
         assert len(found) == len(rows)
         return found
@@ -106,8 +164,12 @@ class StoreMachine(RuleBasedStateMachine):
 
     def teardown(self):
         self.writer.close()
-        assert self.store().curves() == [self.writer.history()]
-        assert self.store().holes() == []
+        self.small.stop()
+        first, *others = self.store().curves()
+        assert first == self.writer.history()
+        assert {own.sweep.sweep_id: [list(t.curve.values) for t in own.trials] for own in others} == self.imported
+        self.store().accept_holes()
+        assert self.store().check().is_whole
         assert not [path for path in (self.place / "spool").rglob("*") if path.is_file()]
         self.directory.cleanup()
 

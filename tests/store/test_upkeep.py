@@ -75,6 +75,19 @@ def test_damage_is_found_and_can_be_accepted(pieces, place):
     assert Store(pieces.path).check().is_whole
 
 
+@pytest.mark.parametrize("whole_folder", [False, True])
+def test_a_file_deleted_from_the_end_is_missed(pieces, whole_folder):
+    spool = pieces._tables["results"].spools()[0]
+    for path in files(pieces)[0 if whole_folder else 3 :]:
+        path.unlink()
+    if whole_folder:
+        (pieces.path / "results" / f"spool={spool}").rmdir()
+    first = 1 if whole_folder else 31
+    assert [(h.first, h.last) for h in Store(pieces.path).holes()] == [(first, 40)]
+    assert len(pieces.accept_holes()) == 1
+    assert Store(pieces.path).check().is_whole
+
+
 def test_an_accepted_hole_that_grows_is_a_hole_again(pieces):
     files(pieces)[1].unlink()
     pieces.accept_holes()
@@ -117,6 +130,40 @@ def test_a_dead_driver_is_recovered(store, sweep):
     assert store.recover().published == (writer._spool.spool_id,)
     assert steps_of(store) == [1]
     assert store.recover() == sealing.Recovery()
+
+
+def die(writer) -> None:
+    writer._sealer._waiting = 0
+    writer._end()
+
+
+def test_a_spool_that_is_refused_stops_no_other_and_no_new_sweep(store, sweep, caplog, monkeypatch):
+    writers = [store.open_sweep(replace(sweep, sweep_id=name)) for name in ("a", "b")]
+    for writer in writers:
+        writer.start_attempt("t", CONFIG)
+        writer.record("t", Measurement(1, 0.5))
+    for writer in writers:
+        die(writer)
+    refused = writers[0]._spool.path
+    arrow = sealing.Spool.arrow
+
+    def refuse(spool, *arguments):
+        if spool.path == refused:
+            raise ValueError("a row that no reader knows")
+        return arrow(spool, *arguments)
+
+    monkeypatch.setattr(sealing.Spool, "arrow", refuse)
+    with pytest.raises(StoreError, match=r"1 driver runs are not published yet, .* a row that no reader knows"):
+        store.recover()
+    with store.open_sweep(replace(sweep, sweep_id="a")) as again:  # what is only in the refused spool counts
+        assert again.start_attempt("t", CONFIG) == 2
+        assert again.history().trials[0].curve.values == [0.5]
+    assert "the next one tries again: a row that no reader knows" in caplog.text
+    assert {own.sweep.sweep_id: len(own.trials) for own in store.curves()} == {"a": 1, "b": 1}
+    monkeypatch.undo()
+    assert store.recover().published == (refused.stem,)
+    assert store.check().is_whole
+    assert [len(own.trials[0].curve) for own in store.curves()] == [1, 1]
 
 
 def test_compacting_merges_and_tidies(pieces):
@@ -165,11 +212,15 @@ def test_export(store, sweep, tmp_path, suffix):
     assert json.loads(rows[0]["config"])["lr"] == 0.1
     assert store.export(results, "results") == 5
     assert read(results).num_rows == 5
-    with pytest.raises(StoreError, match="is there already; give another name or say that it may be replaced"):
+    with pytest.raises(StoreError, match="is there already; give another name, or replace it: --replace"):
         store.export(results)
     assert store.export(results, replace=True, sweep_ids=["other"]) == 1
     with pytest.raises(StoreError, match=r"must end in \.parquet or \.csv"):
         store.export(tmp_path / "x.xlsx")
+    with pytest.raises(StoreError, match=r"there is no folder .*none; make it first"):
+        store.export(tmp_path / "none" / "x.csv")
+    with pytest.raises(StoreError, match=r"it is within the store, whose readers would take it for a part"):
+        store.export(store.path / "results" / "x.parquet")
 
 
 def test_pruning_deletes_what_is_old_and_nothing_else(store, sweep, monkeypatch):
@@ -195,6 +246,24 @@ def test_a_sweep_that_is_written_here_is_not_pruned(store, sweep, monkeypatch):
     assert len(store.prune("1h")) == 1
 
 
+def test_what_the_predictor_has_not_learned_yet_is_kept(store, sweep, monkeypatch, metahp):
+    monkeypatch.setattr(upkeep, "_now", lambda: datetime.max)
+    write(store, sweep, [1, 2])
+    version = "0195f7c2-5e3a-7b6d-8d4e-3f2a1b0c9d8e"
+    card = store.path / "models" / version / "card.json"
+    for name, text in ((version, json.dumps({"cursor": json.loads(store.cursor().to_json())})), (".tmp-9", "{}")):
+        (store.path / "models" / name).mkdir(parents=True)
+        (store.path / "models" / name / "card.json").write_text(text)
+    write(store, replace(sweep, sweep_id="new"), [1])
+    assert [old.sweep_id for old in store.prune("1h", dry_run=True)] == ["sweep-1"]
+    assert [old.is_learned for old in store.prune("1h", dry_run=True, unlearned=True)] == [True, False]
+    said = metahp("store", "prune", store.path, "--older-than", "1h")[1]
+    assert "1 sweeps would be deleted" in said
+    assert "1 more are kept until the predictor has learned from them" in said
+    card.write_text("damaged: nobody knows what was learned")
+    assert len(store.prune("1h", dry_run=True)) == 2
+
+
 @pytest.mark.parametrize("age", ["", "90", "d", "-3d", "3y", "9999999999w"])
 def test_an_age_is_checked(store, age):
     with pytest.raises(StoreError, match=r"an age is a number of days|before the calendar begins"):
@@ -218,7 +287,7 @@ def test_the_commands_on_a_store(pieces, metahp, tmp_path):
     assert metahp("store", "check", pieces.path, "--json")[1]["whole"] is True
     assert metahp("store", "recover", pieces.path, "--json") == (
         0,
-        {"published": [], "alive": [], "unreadable": []},
+        {"published": [], "alive": [], "unreadable": [], "refused": {}},
         "",
     )
     assert metahp("store", "compact", pieces.path, "--json")[1]["before"] > 4
@@ -242,6 +311,13 @@ def test_the_commands_in_words(pieces, metahp, tmp_path):
     assert "files became" in metahp("store", "compact", pieces.path)[1]
     assert "30 rows of curves are in" in metahp("store", "export", pieces.path, tmp_path / "x.parquet")[1]
     assert "0 sweeps would be deleted" in metahp("store", "prune", pieces.path, "--older-than", "1d")[1]
+
+
+def test_names_on_a_terminal_are_only_shown(store, sweep, metahp):
+    write(store, replace(sweep, name="[/red] \x1b[2J\u202etxt", metric="[bold]m"), [1])
+    code, said, _ = metahp("store", "info", store.path)
+    assert (code, "[/red] " in said, "[bold]m" in said) == (0, True, True)
+    assert not {"\x1b", "\u202e"} & set(said)
 
 
 def test_an_empty_store_a_missing_one_and_a_wrong_sweep(store, metahp, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
 
@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 from markupsafe import Markup
 
 from metahp.errors import StoreError
+from metahp.relatives import Relative
 from metahp.store import Store
 from metahp.types import MadeDecision
-from metahp.why import Explanation, explain
+from metahp.why import Explanation, Outlook, explain
 from metahp_cluster import figures, markup
 from metahp_cluster.markup import Cell
 from metahp_cluster.quiet import noise_to
@@ -24,6 +25,7 @@ from metahp_cluster.summary import cost_of
 from metahp_cluster.sweep_view import Scored, SweepView
 from metahp_cluster.ui.lists import trial_address
 from metahp_cluster.views import config_text, searched_part
+from metahp_cluster.why_text import blamed
 
 _ONE_AT_A_TIME = threading.Lock()  # the noise of all threads goes through the same descriptors
 
@@ -94,7 +96,11 @@ def today(view: SweepView, own: Scored, store: Store) -> Section:
     with _ONE_AT_A_TIME, noise_to(Path(os.devnull), sys.stdout):  # TensorFlow's
         known = explain(store, own.trial.trial_id, view.sweep_id)
     figure = figures.outlook(view, own, known.forecasts) if known.forecasts else None
-    return Section(Markup().join([_predicted(known), _alike(view, known)]), figure, "what is predicted of this trial")
+    said = blamed(known)
+    blame = Markup("<p>{}.</p>").format(said[0].upper() + said[1:])
+    alike = _alike("The most similar trials", known.relatives, f"best {view.history.sweep.metric}")
+    past = _alike("The most similar trials of past sweeps", known.past_relatives, "best", name_sweep=True)
+    return Section(Markup().join([_predicted(known), blame, alike, past]), figure, "what is predicted of this trial")
 
 
 Build = Callable[[SweepView, Scored, Store], Section]
@@ -131,28 +137,42 @@ def _predicted(known: Explanation) -> Markup:
         return markup.note("Nothing is left to predict: it went as far as a full training.")
     by = f"the store's model {known.model_version}" if known.model_version else "what this sweep alone has shown"
     rows = [
-        (str(each.step), f"{each.low:.4g}", f"{each.likely:.4g}", f"{each.high:.4g}", markup.number(each.seen))
-        for each in known.forecasts
+        (str(each.step), *(f"{q:.4g}" for q in _quantiles(each)), markup.number(each.seen)) for each in known.forecasts
     ]
-    table = markup.table(("epoch", "10 %", "median", "90 %", "it came to"), rows, "forecasts made today")
-    chance = "" if known.chance is None else f" Chance to beat the best of the other trials: {known.chance:.0%}."
-    return markup.note(f"From the last decision on, by {by}.{chance}") + table
+    head = ("epoch", "10 %", "25 %", "median", "75 %", "90 %", "it came to")
+    table = markup.table(head, rows, "forecasts made today")
+    return markup.note(f"From the last decision on, by {by}.{_chance(known)}") + table
 
 
-def _alike(view: SweepView, known: Explanation) -> Markup:
-    if not known.relatives:
+def _quantiles(each: Outlook) -> tuple[float, ...]:
+    return each.low, each.half_low, each.likely, each.half_high, each.high
+
+
+def _chance(known: Explanation) -> str:
+    best = known.incumbent
+    if known.chance is None or best is None:
+        return ""
+    return f" Chance to beat the best of the other trials, {best.trial_id}: {known.chance:.0%}."
+
+
+def _alike(title: str, relatives: Sequence[Relative], best: str, *, name_sweep: bool = False) -> Markup:
+    if not relatives:
         return Markup()
-    sweep = view.history.sweep
-    rows = [
-        (
-            markup.link(trial_address(sweep.sweep_id, each.trial.trial_id), each.trial.trial_id),
-            f"{each.distance:.2f}",
-            markup.badge(str(each.trial.status)),
-            str(each.trial.curve.last_step),
-            markup.number(each.best),
-            Markup("<code>{}</code>").format(config_text(searched_part(each.trial.config, sweep.space))),
-        )
-        for each in known.relatives
-    ]
-    head = ("trial", "distance", "status", "epochs", f"best {sweep.metric}", "configuration")
-    return Markup("<h3>The most similar trials</h3>{}").format(markup.table(head, rows, "similar trials"))
+    rows = [_relative(each, name_sweep=name_sweep) for each in relatives]
+    where = ("sweep",) if name_sweep else ()
+    head = ("trial", *where, "distance", "status", "epochs", best, "configuration")
+    return Markup("<h3>{}</h3>{}").format(title, markup.table(head, rows, title))
+
+
+def _relative(each: Relative, *, name_sweep: bool) -> tuple[Cell, ...]:
+    sweep, trial = each.sweep, each.trial
+    value = f"{sweep.metric} {markup.number(each.best)}" if name_sweep else markup.number(each.best)
+    return (
+        markup.link(trial_address(sweep.sweep_id, trial.trial_id), trial.trial_id),
+        *([sweep.name or sweep.sweep_id] if name_sweep else []),
+        f"{each.distance:.2f}",
+        markup.badge(str(trial.status)),
+        str(trial.curve.last_step),
+        value,
+        Markup("<code>{}</code>").format(config_text(searched_part(trial.config, sweep.space))),
+    )

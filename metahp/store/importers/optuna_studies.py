@@ -39,13 +39,14 @@ def optuna_studies(url: str, study: str | None = None, *, metric: str = "value")
     """
     optuna = _optuna()
     try:
-        _refuse_missing_file(url)
-        storage = optuna.storages.get_storage(url)
+        storage = _storage(optuna, url)
         names = [found.study_name for found in storage.get_all_studies()]
     except StoreError:
         raise
     except Exception as problem:  # SQLAlchemy's errors, and those of whatever driver it uses
         raise StoreError(f"cannot read the Optuna storage {_safe(url)}: {problem}"[:500]) from problem
+    if not names:
+        raise StoreError(f"{_safe(url)} is an Optuna storage without studies")
     if study is not None and study not in names:
         raise StoreError(f"{_safe(url)} holds no study {study!r}; it holds {', '.join(map(repr, names)) or 'none'}")
     wanted = names if study is None else [study]
@@ -60,10 +61,30 @@ def _optuna() -> Any:
     return optuna
 
 
-def _refuse_missing_file(url: str) -> None:
-    file = url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else None
-    if file is not None and not Path(file.partition("?")[0]).is_file():
+def _storage(optuna: Any, url: str) -> Any:
+    """The storage, without Optuna's habit of making its tables in whatever database it is given."""
+    import sqlalchemy  # comes with Optuna
+
+    given = _read_only(sqlalchemy.engine.make_url(url))
+    engine = sqlalchemy.create_engine(given)
+    try:
+        has_studies = sqlalchemy.inspect(engine).has_table("studies")
+    finally:
+        engine.dispose()
+    if not has_studies:
+        raise StoreError(f"{_safe(url)} is no Optuna storage: it has no table 'studies'")
+    text = given.render_as_string(hide_password=False)
+    return optuna.storages.get_storage(optuna.storages.RDBStorage(text, skip_table_creation=True))
+
+
+def _read_only(url: Any) -> Any:
+    """The URL of a file with the demand that nothing be written to it; others as they are."""
+    if url.get_backend_name() != "sqlite":
+        return url
+    file = Path(url.database or "")
+    if not file.is_file():
         raise StoreError(f"there is no file {file}; give the URL of an Optuna storage, e.g. sqlite:///study.db")
+    return url.set(database=file.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
 
 
 def _safe(url: str) -> str:

@@ -6,14 +6,14 @@ trial ended. Ray's own restore unpickles several of these files, and so runs wha
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from metahp.errors import StoreError
-from metahp.store.codec import as_number
+from metahp.store import codec
+from metahp.store.codec import EXACT_IN_FLOAT64, as_number
 from metahp.store.curves import effective
 from metahp.store.files import explained
 from metahp.store.importers.found import FoundSweep, end_of, longest
@@ -71,7 +71,7 @@ def _experiment(folder: Path, metric: str, mode: Mode, step: str) -> FoundSweep:
 
 def _config(path: Path) -> dict[str, Any] | None:
     try:
-        config = json.loads((path / _PARAMS).read_text(encoding="utf-8"))
+        config = codec.parse((path / _PARAMS).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
     return config if isinstance(config, dict) else None
@@ -96,7 +96,7 @@ def _curve(path: Path, metric: str, step: str, unplaced: Counter[str]) -> tuple[
 def _reports(path: Path, unplaced: Counter[str]) -> Iterator[Mapping[str, Any]]:
     for line in (path / _RESULTS).read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            report = json.loads(line)
+            report = codec.parse(line)
         except ValueError:
             report = None
         if isinstance(report, dict):
@@ -107,7 +107,7 @@ def _reports(path: Path, unplaced: Counter[str]) -> Iterator[Mapping[str, Any]]:
 
 def _measurement(report: Mapping[str, Any], metric: str, step: str, unplaced: Counter[str]) -> Measurement | None:
     number, value = as_number(report.get(step)), as_number(_value(report, metric))
-    if number is None or number < 1 or number != int(number):
+    if number is None or not 1 <= number <= EXACT_IN_FLOAT64 or number != int(number):
         unplaced[f"a report without a step from 1 in {step!r}"] += 1
         return None
     if value is None:
@@ -131,8 +131,8 @@ def _ends(folder: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for snapshot in sorted(folder.glob("experiment_state-*.json")):
         try:
-            for trial, _ in json.loads(snapshot.read_text(encoding="utf-8"))["trial_data"]:
-                state = json.loads(trial)
+            for trial, _ in codec.parse(snapshot.read_text(encoding="utf-8"))["trial_data"]:
+                state = codec.parse(trial)
                 found[Path(str(state["relative_logdir"])).name] = str(state["status"])
         except (ValueError, KeyError, TypeError):  # of another version of Ray
             continue

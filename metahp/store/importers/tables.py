@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -20,9 +23,10 @@ from metahp.types import Mode, TrialStatus, parse_mode
 
 Row = Mapping[str, Any]
 
-_CSV = pyarrow.csv.ConvertOptions(  # NaN is not among the nulls: a diverged trial is data
-    null_values=["", "null", "None", "NA", "N/A"], strings_can_be_null=True, quoted_strings_can_be_null=False
-)
+_WHOLE = re.compile(r"[+-]?\d{1,18}")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|[+-]?inf(?:inity)?", re.IGNORECASE)
+_PADDED = re.compile(r"^\s*[+-]?0\d+\s*$")  # 007 is a name: as a number it would lose its zeros
+_TICKS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}  # of a duration, in a second
 _NESTED = "config/"  # how Ray Tune's data frames call hyperparameters
 
 
@@ -88,22 +92,19 @@ def table_sweeps(file: Path, columns: Columns, mode: str, *, metric: str | None 
     Raises:
         StoreError: the file cannot be read, or lacks a column.
     """
-    checked, rows = parse_mode(mode), _read(file)
-    _check_columns(file, columns, rows.column_names)
+    checked, table = parse_mode(mode), _read(file)
+    _check_columns(file, columns, table.column_names)
     by_sweep: dict[str, list[Row]] = {}
     unplaced: Counter[str] = Counter()
-    for row in rows.to_pylist():
+    for row in _rows(table, columns):
         if any(part is not None and row[part] is None for part in (columns.sweep, columns.trial)):
             unplaced["a row without a sweep or a trial"] += 1
         else:
             by_sweep.setdefault(file.stem if columns.sweep is None else str(row[columns.sweep]), []).append(row)
     name = metric or columns.metric
     found = [_sweep(key, own, columns, name, checked) for key, own in by_sweep.items()]
-    return [*found, *_leftover(file, name, checked, unplaced)]
-
-
-def _leftover(file: Path, metric: str, mode: Mode, unplaced: Mapping[str, int]) -> list[FoundSweep]:
-    return [FoundSweep(file.stem, metric, mode, (), unplaced=unplaced)] if unplaced else []
+    first, *others = found or [FoundSweep(file.stem, name, checked, ())]
+    return [replace(first, unplaced=unplaced), *others]  # such rows are of no sweep; with the first they are told once
 
 
 def _read(file: Path) -> pa.Table:
@@ -111,12 +112,77 @@ def _read(file: Path) -> pa.Table:
         try:
             match file.suffix.lower():
                 case ".parquet":
-                    return pq.read_table(file)
+                    return _plain(pq.read_table(file))
                 case ".csv":
-                    return pyarrow.csv.read_csv(file, convert_options=_CSV)
+                    return _plain(_read_csv(file))
         except pa.ArrowInvalid as problem:
             raise StoreError(f"cannot read {file}: {problem}") from problem
     raise StoreError(f"cannot read {file}: a table is a .parquet or a .csv file")
+
+
+def _read_csv(file: Path) -> pa.Table:
+    """With names such as 007 as they are written, which are numbers to pyarrow."""
+    table = pyarrow.csv.read_csv(file, convert_options=_csv())
+    whole = [field.name for field in table.schema if pa.types.is_integer(field.type)]
+    if not whole:
+        return table
+    texts = pyarrow.csv.read_csv(file, convert_options=_csv(dict.fromkeys(whole, pa.string())))
+    for place, field in enumerate(table.schema):
+        if field.name in whole and pc.any(pc.match_substring_regex(texts.column(place), _PADDED.pattern)).as_py():
+            table = table.set_column(place, field.name, texts.column(place))
+    return table
+
+
+def _csv(types: Mapping[str, pa.DataType] | None = None) -> pyarrow.csv.ConvertOptions:
+    return pyarrow.csv.ConvertOptions(  # NaN is not among the nulls: a diverged trial is data
+        column_types=types,
+        null_values=["", "null", "None", "NA", "N/A"],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Durations as seconds, dates and times as text: JSON has no word for them."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_duration(field.type):
+            table = table.set_column(place, field.name, _seconds(table.column(place), _TICKS[field.type.unit]))
+        elif pa.types.is_temporal(field.type) and not pa.types.is_interval(field.type):
+            table = table.set_column(place, field.name, table.column(place).cast(pa.string()))
+    return table
+
+
+def _seconds(durations: pa.ChunkedArray, ticks: int) -> pa.ChunkedArray:
+    return pc.divide(durations.cast(pa.int64()).cast(pa.float64(), safe=False), float(ticks))
+
+
+def _rows(table: pa.Table, columns: Columns) -> Sequence[Row]:
+    """The rows; a word in a column of numbers costs that cell, not the column."""
+    measured = {columns.metric, columns.step, columns.seconds}
+    words = {columns.sweep, columns.trial, columns.status, columns.config}
+    texts = [field.name for field in table.schema if pa.types.is_string(field.type) and field.name not in words]
+    rows: list[dict[str, Any]] = table.to_pylist()
+    for name in texts:
+        cells = [_number(row[name]) for row in rows]
+        if name in measured or (_mostly_numbers(cells) and not any(_is_padded(row[name]) for row in rows)):
+            for row, cell in zip(rows, cells, strict=True):
+                row[name] = cell
+    return rows
+
+
+def _number(cell: str | None) -> str | int | float | None:
+    if cell is None or not _NUMBER.fullmatch(cell.strip()):
+        return cell
+    return int(cell) if _WHOLE.fullmatch(cell.strip()) else float(cell)
+
+
+def _is_padded(cell: str | None) -> bool:
+    return cell is not None and _PADDED.search(cell) is not None
+
+
+def _mostly_numbers(cells: Sequence[object]) -> bool:
+    given = [cell for cell in cells if cell is not None]
+    return sum(not isinstance(cell, str) for cell in given) * 2 > len(given)
 
 
 def _check_columns(file: Path, columns: Columns, there: Sequence[str]) -> None:
@@ -143,7 +209,11 @@ def _params(columns: Columns, row: Row, trials: Sequence[Sequence[Row]]) -> list
 
 
 def _is_constant(name: str, rows: Sequence[Row]) -> bool:
-    return all(row[name] == rows[0][name] for row in rows)
+    return all(row[name] == rows[0][name] or (_is_nan(row[name]) and _is_nan(rows[0][name])) for row in rows)
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _trial(trial_id: str, rows: Sequence[Row], columns: Columns, params: Sequence[str]) -> dict[str, Any]:
@@ -170,7 +240,7 @@ def _config(row: Row, columns: Columns, params: Sequence[str]) -> dict[str, Any]
         here = config
         for key in above:
             here = here.setdefault(key, {})
-        here[last] = row[name]
+        here[last] = None if _is_nan(row[name]) else row[name]  # which is how data frames say that there is none
     return config
 
 
