@@ -8,6 +8,7 @@ For every family of tasks and budget: ``<study>.md`` (all tables), ``<study>.csv
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def _cell_row(outcome: Outcome) -> dict[str, Any]:
     return {
         **{name: getattr(outcome.cell, name) for name in outcome.cell.__slots__},
         "seed": outcome.cell.seed,
-        **{f"regret@{budget:g}": outcome.at(budget) for budget in BUDGETS},
+        **{f"regret@{b:g}": outcome.at(b) if b <= outcome.cell.trainings else None for b in BUDGETS},
         "trials": outcome.trials,
         "stopped": outcome.stopped,
         "false_stops": outcome.false_stops,
@@ -97,7 +98,7 @@ def main_table(study: Study) -> Rows:
     """One row per method, the best last regret first; the first row names the columns."""
     budgets = [b for b in BUDGETS if b <= study.trainings]
     head = ["method", *(f"regret @{b:g}" for b in budgets), "median", "rank", "AUC"]
-    head += ["stopped", "falsely", "trials", "own s", "before s"]
+    head += ["stopped", "falsely", "worst task", "trials", "own s", "before s"]
     ranks = mean_ranks(study, study.trainings)
     ordered = sorted(study.labels, key=lambda label: float(study.regrets(label, study.trainings).mean()))
     return [head, *([label, *_numbers(study, label, budgets, ranks[label])] for label in ordered)]
@@ -116,10 +117,20 @@ def _numbers(study: Study, label: str, budgets: Sequence[float], rank: float) ->
         f"{area(study, label):.3f}",
         f"{100 * stopped / trials:.0f} %",
         f"{100 * false / stopped:.1f} %" if stopped else "–",
+        f"{100 * _worst_share(outcomes):.0f} %" if stopped else "–",
         f"{trials / len(outcomes):.0f}",
         f"{np.mean([own.overhead_s[-1] for own in outcomes]):.2f}",
         f"{np.mean([own.before_s for own in outcomes]):.1f}",
     ]
+
+
+def _worst_share(outcomes: Sequence[Outcome]) -> float:
+    """The largest share of false stops that any one task has, its seeds taken together."""
+    stopped, false = Counter[str](), Counter[str]()
+    for own in outcomes:
+        stopped[own.cell.task] += own.stopped
+        false[own.cell.task] += own.false_stops
+    return max(false[task] / stopped[task] for task in stopped if stopped[task])
 
 
 def speed_table(study: Study, baseline: str) -> Rows:
@@ -165,7 +176,8 @@ def _circumstances(study: Study) -> str:
         f"{len(study.tasks)} tasks × {study.seeds} seeds, {study.workers} workers, {study.trainings:g} full "
         f"trainings of {study.max_step} steps; ± is the standard error over tasks. Regret 0 is the best of 1,000 "
         "random configurations at any step, 1 the median first score; *median* is over tasks, *AUC* the mean over all "
-        "steps. *stopped*: of the trials; *falsely*: of those, the ones that would have beaten the sweep's best. "
+        "steps. *stopped*: of the trials; *falsely*: of those, the ones that would have beaten the best; "
+        "*worst task*: that share of the task that has the largest. "
         "*own s*: real seconds of the method per sweep; *before s*: of preparing it, once for a task and its seeds.",
         line_about(own.facts for label in study.labels for own in study.of(label)),
     ]

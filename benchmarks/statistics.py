@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.cells import Outcome
 from metahp.types import FloatArray
 
-BUDGETS = (0.5, 1.0, 2.0, 4.0)
+BUDGETS = (0.5, 1.0, 2.0, 4.0, 10.0, 20.0)
 BOOTSTRAPS = 2000
 _ROUNDING = 1e-9
 

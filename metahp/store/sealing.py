@@ -28,10 +28,9 @@ Tables = dict[Table, Segments]
 class Sealer:
     """A thread that publishes the rows of one spool as they come."""
 
-    def __init__(self, spool: Spool, tables: Tables, *, period_s: float = SEAL_S) -> None:
+    def __init__(self, spool: Spool, tables: Tables) -> None:
         self._spool = spool
         self._tables = tables
-        self._period_s = period_s
         self._sealing = threading.Lock()
         self._wake, self._over = threading.Event(), threading.Event()
         self._waiting = 0
@@ -68,7 +67,7 @@ class Sealer:
 
     def _run(self) -> None:
         while not self._over.is_set():
-            self._wake.wait(self._period_s)
+            self._wake.wait(SEAL_S)
             self._wake.clear()
             try:
                 if self._waiting:
@@ -78,7 +77,7 @@ class Sealer:
                 if not self._complained:
                     _log.warning("results are accepted but not yet published, trying again: %s", problem)
                 self._complained = True
-                self._over.wait(self._period_s)  # however fast rows come, a store that refuses is not asked more often
+                self._over.wait(SEAL_S)  # however fast rows come, a store that refuses is not asked more often
 
 
 def publish(spool: Spool, tables: Tables, *, merge_above: int = MANY_SEGMENTS) -> None:

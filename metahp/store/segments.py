@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import math
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -235,30 +234,16 @@ class Segments:
                 if any(other.makes_needless(segment) for other in needed):
                     self.place.delete(segment.name)
 
-    def temporary(self, spool_id: str, *, before_s: float = math.inf) -> list[str]:
-        """The half-written files in the directory of a spool that were touched before a time (Unix seconds)."""
-        return [
-            item.name
-            for item in self._items(spool_id)
-            if item.name.startswith(TEMPORARY) and item.modified_s < before_s
-        ]
+    def folders(self, spool_id: str) -> tuple[str, ...]:
+        """All that belong to a spool: its own, that of accepted losses, that of what is in quarantine."""
+        return self._folder(spool_id), self._accepted(spool_id), self._hospital(spool_id)
 
-    def tidy(self, spool_id: str, *, before_s: float = math.inf) -> int:
-        """Deletes what a killed writer left half-written.
-
-        Args:
-            spool_id: whose directory.
-            before_s: only files that were touched before this time (Unix seconds); others may still be written to,
-                unless the caller owns the spool.
-
-        Returns:
-            how many files that were.
-        """
-        left = self.temporary(spool_id, before_s=before_s)
+    def tidy(self, spool_id: str) -> None:
+        """Deletes what a killed writer left half-written; only for the owner of the spool."""
+        left = [item.name for item in self._items(spool_id) if item.name.startswith(TEMPORARY)]
         with self._explained("tidy up", self._folder(spool_id)):
             for name in left:
                 self.place.delete(f"{self._folder(spool_id)}/{name}")
-        return len(left)
 
     def remove(self, spool_id: str) -> None:
         """Deletes all rows of a spool."""

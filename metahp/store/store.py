@@ -305,7 +305,7 @@ class Store:
             holes=tuple(self.holes()),
             doubled=upkeep.doubled(tables, self._catalog.spools()),
             waiting=tuple(path.stem for path in abandoned(self._spool_directory)),
-            left_over=len(list(upkeep.left_over(self._place, tables))),
+            left_over=len(upkeep.left_over(self._place, tables)),
         )
 
     def accept_holes(self) -> list[Hole]:

@@ -18,15 +18,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from metahp.errors import StoreError
-from metahp.store import codec, endings
+from metahp.store import codec, endings, forecasts, shares
 from metahp.store.cursor import Cursor
-from metahp.store.files import explained
+from metahp.store.files import TEMPORARY, explained
 from metahp.store.places import Place
 from metahp.store.schema import TABLES, Table
 from metahp.store.sealing import Tables, merge_small
 from metahp.store.segments import REASON, Hole
 from metahp.store.spool import is_uuid, uuid7
 
+_PRUNED = "pruned"
 ABANDONED_S = 3600.0  # a temporary file this old belongs to nobody any more
 _TIME_COLUMN: Mapping[Table, str] = {
     "sweeps": "created_utc",
@@ -34,6 +35,7 @@ _TIME_COLUMN: Mapping[Table, str] = {
     "results": "ingested_utc",
     "decisions": "decided_utc",
 }
+_NOTES = ("", endings.FOLDER, forecasts.FOLDER, shares.FOLDER, _PRUNED)
 _IDENTITY = ["trial_id", "attempt", "step"]
 
 
@@ -132,26 +134,32 @@ def doubled(tables: Tables, spools: Mapping[str, Sequence[str]]) -> dict[str, in
     return {sweep_id: extra for sweep_id, own in spools.items() if (extra := _doubled(tables, own))}
 
 
-def left_over(place: Place, tables: Tables, *, now_s: float | None = None) -> Iterator[str]:
-    """Temporary files that nobody writes any more."""
-    abandoned = (time.time() if now_s is None else now_s) - ABANDONED_S
-    for table, segments in tables.items():
-        for spool_id in segments.spools():
-            yield from (f"{table}/{name}" for name in segments.temporary(spool_id, before_s=abandoned))
+def left_over(place: Place, tables: Tables) -> list[str]:
+    """The files that writers left half-written when they were killed, more than an hour ago."""
+    abandoned = time.time() - ABANDONED_S
+    own = [folder for each in tables.values() for spool in each.spools() for folder in each.folders(spool)]
+    with explained("list the store", place.location):
+        return [
+            f"{folder}/{item.name}".removeprefix("/")
+            for folder in (*_NOTES, *own)
+            for item in place.list(folder)
+            if item.is_file and item.name.startswith(TEMPORARY) and item.modified_s < abandoned
+        ]
 
 
 def compact(place: Place, tables: Tables) -> Compaction:
     """Merges the segments of every driver run as far as a segment may grow, and deletes what killed writers left."""
     before = sum(size.segments for size in size_of(place, tables).values())
-    abandoned = time.time() - ABANDONED_S
-    removed = 0
     for segments in tables.values():
         for spool_id in segments.spools():
             cover = segments.cover(spool_id)
             merge_small(segments, spool_id, cover[-1].last if cover else 0, above=1)
             segments.drop_needless(spool_id)
-            removed += segments.tidy(spool_id, before_s=abandoned)
-    return Compaction(before, sum(size.segments for size in size_of(place, tables).values()), removed)
+    left = left_over(place, tables)
+    with explained("tidy up", place.location):
+        for name in left:
+            place.delete(name)
+    return Compaction(before, sum(size.segments for size in size_of(place, tables).values()), len(left))
 
 
 def learned_cursor(directory: Path) -> Cursor | None:
@@ -199,8 +207,8 @@ def prune(place: Place, tables: Tables, sweep: Pruned, spools: Iterable[str]) ->
     """
     note = {"sweep_id": sweep.sweep_id, "name": sweep.name, "rows": sweep.rows, "at": _now().isoformat()}
     with explained("prune the store", place.location):
-        place.prepare("pruned")
-        place.create(f"pruned/{uuid7()}.json", json.dumps(note, indent=1).encode())
+        place.prepare(_PRUNED)
+        place.create(f"{_PRUNED}/{uuid7()}.json", json.dumps(note, indent=1).encode())
     own = list(spools)
     for spool_id in own:
         endings.forget(place, spool_id)  # first: what is deleted on purpose is not missing

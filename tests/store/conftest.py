@@ -1,12 +1,21 @@
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from metahp.space import Categorical, Float, SearchSpace
-from metahp.store import Store
+from metahp.store import Store, sealing
 from metahp.types import Mode, Sweep
 from metahp_cluster import cli
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_published_unasked() -> Iterator[None]:
+    """Else the sealing thread comes in between on a busy machine, and files are other than a test expects."""
+    with mock.patch.object(sealing, "SEAL_S", 3600.0):
+        yield
 
 
 @pytest.fixture

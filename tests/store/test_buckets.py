@@ -267,8 +267,7 @@ def test_a_busy_server_is_asked_again(cloud, bucket, server, sweep):
     assert cloud.check().is_whole
 
 
-def test_a_server_that_stays_busy_delays_publishing_only(cloud, server, sweep, monkeypatch):
-    monkeypatch.setattr("metahp.store.sealing.SEAL_S", 3600)
+def test_a_server_that_stays_busy_delays_publishing_only(cloud, server, sweep):
     writer = cloud.open_sweep(sweep)
     writer.start_attempt("t", CONFIG)
     writer.record("t", Measurement(1, 0.5))

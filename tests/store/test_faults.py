@@ -227,7 +227,6 @@ def test_a_disk_that_refuses_any_step_of_publishing(store, sweep, monkeypatch, c
 def test_a_disk_that_refuses_to_grow_the_spool(store, sweep):
     """The limit of the process on file sizes makes the kernel refuse sqlite's own writes."""
     writer = store.open_sweep(sweep)
-    writer._sealer._period_s = 3600
     writer.start_attempt("t", CONFIG)
     writer.record("t", Measurement(1, 0.5))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -50,7 +50,6 @@ def test_curves_since_a_cursor_are_those_that_grew(store, sweep):
 
 def test_a_sweep_that_grows_unpublished_is_not_yet_new(store, sweep):
     writer = store.open_sweep(sweep)
-    writer._sealer._period_s = 3600
     writer.seal()
     cursor = store.cursor()
     writer.start_attempt("t", CONFIG)

@@ -39,7 +39,6 @@ class StoreMachine(RuleBasedStateMachine):
 
     def open(self) -> None:
         self.writer = self.store().open_sweep(SWEEP)
-        self.writer._sealer._period_s = 3600  # publishing is a rule of its own
 
     @rule(trial=TRIALS, restored=st.booleans())
     def start(self, trial, restored):

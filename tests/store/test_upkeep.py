@@ -180,6 +180,20 @@ def test_compacting_merges_and_tidies(pieces):
     assert pieces.compact() == upkeep.Compaction(done.after, done.after, 0)
 
 
+def test_what_killed_writers_left_beside_the_tables_goes_too(pieces):
+    """Ends of driver runs, forecasts, notes of what was pruned: all are written beside their names first."""
+    spool = files(pieces)[0].parent.name.removeprefix("spool=")
+    folders = ["", "ended", "forecasts", "shares", "pruned", f"quarantine/results/{spool}"]
+    for folder in folders:
+        path = pieces.path / folder / ".tmp-dead"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"half")
+        os.utime(path, (time.time() - 7200,) * 2)
+    assert pieces.check().left_over == len(folders)
+    assert pieces.compact().left_over == len(folders)
+    assert not list(pieces.path.rglob(".tmp-*"))
+
+
 def test_two_mergers_leave_exactly_one_file(pieces, monkeypatch):
     """The worst moment: each has written its own merged file before either deletes anything."""
     segments = Store(pieces.path)._tables["results"]

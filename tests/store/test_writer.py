@@ -134,7 +134,8 @@ def test_status_is_the_last_event(store, sweep):
     assert status == {str(i): event.status for i, event in enumerate(TrialEvent)} | {"running": TrialStatus.RUNNING}
 
 
-def test_rows_are_published_while_the_driver_runs(store, sweep):
+def test_rows_are_published_while_the_driver_runs(store, sweep, monkeypatch):
+    monkeypatch.setattr("metahp.store.sealing.SEAL_S", 0.5)
     writer = store.open_sweep(sweep)
     writer.start_attempt("t", CONFIG)
     writer.record("t", Measurement(1, 0.1))
@@ -148,7 +149,6 @@ def test_rows_are_published_while_the_driver_runs(store, sweep):
 def test_many_rows_are_published_at_once(store, sweep, monkeypatch):
     monkeypatch.setattr("metahp.store.sealing.SEAL_ROWS", 50)
     writer = store.open_sweep(sweep)
-    writer._sealer._period_s = 3600
     writer.start_attempt("t", CONFIG)
     time.sleep(0.1)
     for step in range(1, 120):
