@@ -1,15 +1,30 @@
-"""Of a trial that is over Tune remembers more than anybody asks for, too much for a sweep of ten thousand trials.
+"""What a sweep of ten thousand trials must not keep in the driver's memory.
 
-For each metric Tune keeps its newest values and their averages, 46 kB a trial, for `ExperimentAnalysis`, which would
-ask for the best trial by them. Here the store knows that, and `metahp run` never asks Tune.
+Of a trial that is over Tune remembers more than anybody asks for: for each metric its newest values and their averages,
+46 kB a trial, for `ExperimentAnalysis`, which would ask for the best trial by them. Here the store knows that, and
+`metahp run` never asks Tune.
+
+And glibc, which finds out that large arrays come and go, takes them from the heap instead of from the system, where
+small things that stay lie between them: from the 200th trial to the 800th the driver grew by 98 MB, 6 of them in use.
 """
 
 from __future__ import annotations
 
+import ctypes
+from contextlib import suppress
 from typing import Any
 
 from ray.tune import Callback
 from ray.tune.experiment import Trial
+
+_M_MMAP_THRESHOLD = -3  # mallopt(3)
+_LARGE = 2**20  # with 64 kB suggestions take 9 % longer, with this 4 %
+
+
+def give_large_arrays_back() -> None:
+    """Has this process return the memory of large arrays as soon as they are freed; does nothing without glibc."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)
 
 
 class Forget(Callback):

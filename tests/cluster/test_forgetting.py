@@ -1,13 +1,17 @@
-"""What Tune keeps of trials that are over."""
+"""What a long sweep keeps in memory."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from platform import libc_ver
 from typing import Any
 
 import pytest
 from ray import tune
 
 from metahp_cluster import load_sweep, run, tuning
+from metahp_cluster.forgetting import give_large_arrays_back
 
 
 class Spy(tune.Callback):
@@ -28,3 +32,33 @@ def test_statistics_of_metrics_are_dropped(sweep_file: Callable[..., Path], monk
     assert result.is_complete, result.halted
     assert spy.left == [0] * 5
     assert result.best_value is not None  # the store has what Tune has forgotten
+
+
+@pytest.mark.skipif(libc_ver()[0] != "glibc", reason="another allocator")
+def test_a_freed_array_goes_back_to_the_system_whatever_was_freed_before() -> None:
+    """Without it glibc keeps arrays of 2 MB, once it has seen one of 20 MB."""
+    script = """
+import sys
+import numpy as np
+from metahp_cluster.forgetting import give_large_arrays_back
+if sys.argv[1:]:
+    give_large_arrays_back()
+del_me = np.ones(2_500_000)
+del del_me
+arrays, between = [], []
+for _ in range(60):
+    arrays.append(np.ones(250_000))
+    between.append(np.ones(6_000))  # small enough for the heap, and it stays
+del arrays
+print(int(open("/proc/self/statm").read().split()[1]) * 4096)
+"""
+    kept, returned = (
+        int(subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=True).stdout)
+        for words in ([], ["return"])
+    )
+    assert kept - returned > 60e6  # of 120 MB
+
+
+def test_it_asks_for_nothing_where_there_is_no_such_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
+    give_large_arrays_back()
