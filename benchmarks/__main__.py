@@ -30,6 +30,7 @@ from benchmarks.replay import run_replay
 from benchmarks.report import write_report
 from benchmarks.scale import run_scale
 from benchmarks.second_sweep import run_second_sweep
+from benchmarks.shapes import run_shapes
 from benchmarks.tasks import TaskDataMissingError, families
 from benchmarks.turnover import run_turnover
 
@@ -209,6 +210,20 @@ def real_life(
 ) -> None:
     """Sweep after sweep of small networks that are really trained: do later ones start better?"""
     typer.echo(run_real_lives(seeds, out, seconds=seconds))
+
+
+@app.command()
+def shapes(
+    tasks: Annotated[str, typer.Option(help="Families or single tasks, separated by commas.")] = "lcbench,taskset",
+    seeds: Annotated[int, typer.Option(min=1, help="Repetitions of every task.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    out: Out = Path("results"),
+) -> None:
+    """Is it never worse than ASHA, however many trials and epochs a sweep has?"""
+    try:
+        typer.echo(run_shapes(tasks, out, seeds=seeds, jobs=jobs))
+    except (ValueError, TaskDataMissingError) as problem:
+        raise typer.BadParameter(str(problem)) from problem
 
 
 @app.command()
