@@ -1,12 +1,13 @@
 """Question: does it hold where networks are really trained, with every second counted?
 
-Command: ``python -m benchmarks real --methods random,asha,meta --seeds 3 --out results``.
+Command: ``python -m benchmarks real --methods random,asha,meta-blank,meta --seeds 3 --out results``; ten minutes.
 
 A small CNN on noisy digits and a text model on Python's own docstrings are swept on a local Ray, one trial a core (and
 a share of each GPU, where there are some), every method for the same seconds after its first result. The methods are
 those of the replay, unmodified. One that learns has a store with a single earlier sweep: the same seconds spent by
-MetaHP, from an empty store, on a related task. Regret is in units of the recorded curves of the same networks
-(`benchmarks.tasks.keras`): 0 is the best of 48 random configurations at any epoch, 1 the median first score.
+MetaHP, from an empty store, on a related task; ``meta-blank`` has a store that is still empty. Regret is in units
+of the recorded curves of the same networks (`benchmarks.tasks.keras`):
+0 is the best of 48 random configurations at any epoch, 1 the median first score.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from benchmarks.files import save_json
 from benchmarks.history import Past, new_store, untold
+from benchmarks.life import BLANK
 from benchmarks.methods.registry import Setting, method_named
 from benchmarks.processes import local_ray, progress_bar
 from benchmarks.provenance import about_this_run, line_about
@@ -46,6 +48,7 @@ WORKLOADS = {
 """What is swept, and the related task that was swept before."""
 
 SHARES = (0.25, 0.5, 1.0)
+RIVAL = "asha"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def run_real(methods: Sequence[str], seeds: int, out: Path, *, seconds: float = 
     """Sweeps what has no file yet; writes ``real.md`` and ``real.csv``.
 
     Args:
-        methods: names in the registry.
+        methods: names in the registry, or with `benchmarks.life.BLANK` behind it.
         seeds: repetitions of each task and method.
         out: directory of the results.
         seconds: of each sweep, from its first result on.
@@ -101,7 +104,7 @@ def run_real(methods: Sequence[str], seeds: int, out: Path, *, seconds: float = 
     Raises:
         ValueError: a method that does not exist.
     """
-    learning = {name: method_named(name).learns for name in methods}
+    learning = {name: method_named(name.removesuffix(BLANK)).learns and not name.endswith(BLANK) for name in methods}
     runs = [Run(task, name, r, seconds) for task in WORKLOADS for r in range(seeds) for name in methods]
     todo = [run for run in runs if not (out / run.path).exists()]
     if todo:
@@ -112,7 +115,8 @@ def run_real(methods: Sequence[str], seeds: int, out: Path, *, seconds: float = 
                 task = load_task(run.task)
                 past = Past(tuple(store.curves()) if store else (), Path(folder) / str(number), shipped=untold(task))
                 setting = Setting(task, past, run.seed)
-                _save(run, sweep(setting.task, *method_named(run.method).build(setting), run.seconds), out)
+                method = method_named(run.method.removesuffix(BLANK))
+                _save(run, sweep(setting.task, *method.build(setting), run.seconds), out)
                 progress.advance(bar)
     return _write({run: _load(run, out) for run in runs}, out)
 
@@ -209,14 +213,31 @@ def table(runs: Mapping[Run, Sequence[Report]]) -> Rows:
     regrets = {name: _regrets(runs, name) for name in dict.fromkeys(run.method for run in runs)}
     seconds = next(iter(runs)).seconds
     rows = [["method", *(f"regret @{share * seconds:g} s" for share in SHARES), "minus random's", "epochs", "trials"]]
+    rows[0].append(f"epochs to {RIVAL}'s best, in its own")
     for name, own in regrets.items():
         by_task = own.mean(axis=1)
         numbers = [with_error(by_task[:, i]) for i in range(len(SHARES))]
         difference = with_interval((own - regrets["random"])[:, :, -1]) if "random" in regrets else "–"
         reports = [reports for run, reports in runs.items() if run.method == name]
         epochs, trials = np.mean([(len(r), len({report.trial for report in r})) for r in reports], axis=0)
-        rows.append([name, *numbers, difference, f"{epochs:.0f}", f"{trials:.0f}"])
+        rows.append([name, *numbers, difference, f"{epochs:.0f}", f"{trials:.0f}", _to_the_rivals_best(runs, name)])
     return rows
+
+
+def _to_the_rivals_best(runs: Mapping[Run, Sequence[Report]], method: str) -> str:
+    """Epochs to the best that `RIVAL` came to on a task and seed, by the epochs that it took itself; the median."""
+    ratios = []
+    for run, reports in runs.items():
+        rival = runs.get(replace(run, method=RIVAL))
+        if run.method == method and rival:
+            of_rival, own = (
+                load_task(run.task).reference.regret(np.array([r.score for r in x])) for x in (rival, reports)
+            )
+            reached = np.flatnonzero(own <= of_rival.min())
+            ratios.append((reached[0] + 1 if len(reached) else np.inf) / (of_rival.argmin() + 1))
+    if not ratios:
+        return "–"
+    return f"{np.median(ratios):.2f}× ({np.isfinite(ratios).sum()} of {len(ratios)} reach it)"
 
 
 def _regrets(runs: Mapping[Run, Sequence[Report]], method: str) -> FloatArray:
