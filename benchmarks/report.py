@@ -34,8 +34,8 @@ from benchmarks.statistics import (
 )
 from metahp.types import FloatArray
 
-BASELINES = ("asha", "portfolio (other-tasks)")
-"""What every method is compared with, as far as it was run: the usual choice, and the least use of a history."""
+BASELINES = (("asha", "asha3"), ("portfolio (other-tasks)", "portfolio+asha (other-tasks)"))
+"""What every method is compared with, the first of each that was run: the usual choice, the least use of a history."""
 
 Rows = list[list[str]]
 
@@ -77,7 +77,7 @@ def _cell_row(outcome: Outcome) -> dict[str, Any]:
 def _write_study(directory: Path, study: Study) -> str:
     name = f"{study.tasks[0].partition('/')[0]}-{study.workers}x{study.trainings:g}"
     main = main_table(study)
-    baselines = [baseline for baseline in BASELINES if baseline in study.labels]
+    baselines = [found[0] for names in BASELINES if (found := [name for name in names if name in study.labels])]
     text = "\n\n".join(
         [
             f"## {name}",

@@ -4,8 +4,10 @@ Of a trial that is over Tune remembers more than anybody asks for: for each metr
 46 kB a trial, for `ExperimentAnalysis`, which would ask for the best trial by them. Here the store knows that, and
 `metahp run` never asks Tune.
 
-And glibc, which finds out that large arrays come and go, takes them from the heap instead of from the system, where
-small things that stay lie between them: from the 200th trial to the 800th the driver grew by 98 MB, 6 of them in use.
+And what was freed must go back to the system. glibc, which finds out that large arrays come and go, takes them from
+the heap, where small things that stay lie between them: from the 200th trial to the 800th the driver grew by 98 MB, of
+which 6 were in use. Arrow's own pool keeps what each merge of segments had for a moment: 81 MB after 7,000 trials, with
+nothing in use.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import ctypes
 from contextlib import suppress
 from typing import Any
 
+import pyarrow as pa
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
@@ -21,9 +24,10 @@ _M_MMAP_THRESHOLD = -3  # mallopt(3)
 _LARGE = 2**20  # with 64 kB suggestions take 9 % longer, with this 4 %
 
 
-def give_large_arrays_back() -> None:
-    """Has this process return the memory of large arrays as soon as they are freed; does nothing without glibc."""
-    with suppress(OSError, AttributeError):
+def give_memory_back() -> None:
+    """Has this process return what it frees at once, as far as its allocators can be told."""
+    pa.set_memory_pool(pa.system_memory_pool())
+    with suppress(OSError, AttributeError):  # not glibc
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)
 
 

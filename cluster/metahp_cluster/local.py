@@ -14,7 +14,7 @@ from metahp.types import SweepHistory
 from metahp_cluster import machine
 from metahp_cluster.display import display
 from metahp_cluster.forecaster import Forecaster
-from metahp_cluster.forgetting import give_large_arrays_back
+from metahp_cluster.forgetting import give_memory_back
 from metahp_cluster.interrupts import Brake
 from metahp_cluster.monitor import Monitor
 from metahp_cluster.progress import Progress
@@ -77,7 +77,7 @@ def _run_on_ray(
     logical: machine.Logical,
 ) -> None:
     check_backend(sweep.resources)
-    give_large_arrays_back()
+    give_memory_back()
     with cluster_for(sweep.resources, logical) as nodes, brake.on_signals(), view:  # so: Ray sets SIGTERM itself
         resources, hint = machine.settled(sweep.resources, nodes), machine.without_gpus(sweep.resources, nodes)
         sweep = sweep.model_copy(update={"resources": resources})

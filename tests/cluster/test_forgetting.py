@@ -11,7 +11,7 @@ import pytest
 from ray import tune
 
 from metahp_cluster import load_sweep, run, tuning
-from metahp_cluster.forgetting import give_large_arrays_back
+from metahp_cluster.forgetting import give_memory_back
 
 
 class Spy(tune.Callback):
@@ -40,9 +40,9 @@ def test_a_freed_array_goes_back_to_the_system_whatever_was_freed_before() -> No
     script = """
 import sys
 import numpy as np
-from metahp_cluster.forgetting import give_large_arrays_back
+from metahp_cluster.forgetting import give_memory_back
 if sys.argv[1:]:
-    give_large_arrays_back()
+    give_memory_back()
 del_me = np.ones(2_500_000)
 del del_me
 arrays, between = [], []
@@ -61,4 +61,4 @@ print(int(open("/proc/self/statm").read().split()[1]) * 4096)
 
 def test_it_asks_for_nothing_where_there_is_no_such_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctypes.CDLL", lambda name: object())
-    give_large_arrays_back()
+    give_memory_back()
