@@ -21,7 +21,7 @@ from metahp.errors import StoreError
 from metahp.store import codec, endings, forecasts, shares
 from metahp.store.cursor import Cursor
 from metahp.store.files import TEMPORARY, explained
-from metahp.store.places import Place
+from metahp.store.places import LocalPlace, Place
 from metahp.store.schema import TABLES, Table
 from metahp.store.sealing import Tables, merge_small
 from metahp.store.segments import REASON, Hole
@@ -135,7 +135,9 @@ def doubled(tables: Tables, spools: Mapping[str, Sequence[str]]) -> dict[str, in
 
 
 def left_over(place: Place, tables: Tables) -> list[str]:
-    """The files that writers left half-written when they were killed, more than an hour ago."""
+    """The files that writers left half-written when they were killed, more than an hour ago; buckets have none."""
+    if not isinstance(place, LocalPlace):
+        return []
     abandoned = time.time() - ABANDONED_S
     own = [folder for each in tables.values() for spool in each.spools() for folder in each.folders(spool)]
     with explained("list the store", place.location):
