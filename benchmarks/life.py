@@ -36,7 +36,7 @@ import numpy as np
 
 from benchmarks.files import save_json
 from benchmarks.history import Past, history_of, untold
-from benchmarks.methods.registry import METHODS, Setting, method_named
+from benchmarks.methods.registry import Method, Setting, method_named
 from benchmarks.pictures import pyplot, save_figure
 from benchmarks.processes import with_progress
 from benchmarks.provenance import about_this_run, line_about
@@ -59,7 +59,7 @@ class Life:
     """The sweeps of one team by one method.
 
     Attributes:
-        method: one of `METHODS`, or with `BLANK` behind it: with a store that stays empty.
+        method: a name in the registry, or with `BLANK` behind it: with a store that stays empty.
         tasks: their full names, in the order in which they are swept.
         repetition: counts from 0.
         trainings: the budget of each sweep, in full trainings' worth of steps.
@@ -109,7 +109,7 @@ def run_lives(
         tasks: a selection as for `benchmarks.tasks.load_tasks`.
         seeds: repetitions, each in an order of its own.
         out: directory of the results.
-        methods: of `METHODS`, or with ``-blank`` behind it.
+        methods: names in the registry, or with ``-blank`` behind it.
         name: of the files.
         sweeps: of each life; None for all tasks.
         trainings: the budget of each sweep, in full trainings' worth of steps.
@@ -124,7 +124,7 @@ def run_lives(
     """
     names = [task.name for task in load_tasks(tasks)]
     for method in methods:
-        method_named(method.removesuffix(BLANK))
+        unblanked(method)
     wanted = [
         Life(method, order_of(names, repetition)[:sweeps], repetition, trainings)
         for repetition in range(seeds)
@@ -136,9 +136,18 @@ def run_lives(
     return _write([_load(life, out) for life in wanted], out, name)
 
 
+def unblanked(name: str) -> tuple[Method, bool]:
+    """A method by its name, perhaps with `BLANK` behind it, and whether its store stays empty.
+
+    Raises:
+        ValueError: no method is called so.
+    """
+    return method_named(name.removesuffix(BLANK)), name.endswith(BLANK)
+
+
 def live(life: Life) -> Lived:
     """Sweeps one task after another."""
-    method, blank = METHODS[life.method.removesuffix(BLANK)], life.method.endswith(BLANK)
+    method, blank = unblanked(life.method)
     regrets = []
     with tempfile.TemporaryDirectory() as directory:
         past = Past((), Path(directory), shipped=all(untold(load_task(name)) for name in life.tasks))

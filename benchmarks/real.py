@@ -30,8 +30,8 @@ from ray.tune.search.optuna import OptunaSearch
 
 from benchmarks.files import save_json
 from benchmarks.history import Past, new_store, untold
-from benchmarks.life import BLANK
-from benchmarks.methods.registry import Setting, method_named
+from benchmarks.life import unblanked
+from benchmarks.methods.registry import Setting
 from benchmarks.processes import local_ray, progress_bar
 from benchmarks.provenance import about_this_run, line_about
 from benchmarks.report import Rows, markdown, with_error, with_interval, write_csv
@@ -104,18 +104,18 @@ def run_real(methods: Sequence[str], seeds: int, out: Path, *, seconds: float = 
     Raises:
         ValueError: a method that does not exist.
     """
-    learning = {name: method_named(name.removesuffix(BLANK)).learns and not name.endswith(BLANK) for name in methods}
+    known = {name: unblanked(name) for name in methods}
     runs = [Run(task, name, r, seconds) for task in WORKLOADS for r in range(seeds) for name in methods]
     todo = [run for run in runs if not (out / run.path).exists()]
     if todo:
         with local_ray(), progress_bar() as progress, tempfile.TemporaryDirectory() as folder:
             bar = progress.add_task("sweeps", total=len(todo))
             for number, run in enumerate(todo):
-                store = _earlier_store(run, Path(folder)) if learning[run.method] else None
+                method, blank = known[run.method]
+                store = _earlier_store(run, Path(folder)) if method.learns and not blank else None
                 task = load_task(run.task)
                 past = Past(tuple(store.curves()) if store else (), Path(folder) / str(number), shipped=untold(task))
                 setting = Setting(task, past, run.seed)
-                method = method_named(run.method.removesuffix(BLANK))
                 _save(run, sweep(setting.task, *method.build(setting), run.seconds), out)
                 progress.advance(bar)
     return _write({run: _load(run, out) for run in runs}, out)

@@ -26,7 +26,7 @@ from ray.tune.search import Searcher
 
 from benchmarks.files import save_json
 from benchmarks.history import Past, new_store
-from benchmarks.life import BLANK, order_of
+from benchmarks.life import BLANK, order_of, unblanked
 from benchmarks.methods.registry import Setting, method_named
 from benchmarks.processes import local_ray, progress_bar
 from benchmarks.provenance import about_this_run, line_about
@@ -83,7 +83,7 @@ def run_real_lives(
     """
     names = [task.name for task in load_tasks(FAMILY)]
     for method in methods:
-        method_named(method.removesuffix(BLANK))
+        unblanked(method)
     lives = [Life(m, order_of(names, r)[:sweeps], r, seconds) for r in range(seeds) for m in methods]
     todo = [life for life in lives if not (out / life.path).exists()]
     if todo:

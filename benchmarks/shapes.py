@@ -99,7 +99,7 @@ def _stretched(curve: Curve, recorded: int, steps: int) -> Curve:
     count = max(1, round(len(curve) / recorded * steps)) if len(curve) else 0
     reached = np.arange(1, count + 1) / steps * recorded
     place = np.minimum(np.ceil(reached - 1e-9).astype(int), len(curve)) - 1
-    seconds = np.interp(reached, np.arange(len(curve) + 1), [0.0, *curve.seconds], right=None)
+    seconds = np.interp(reached, np.arange(len(curve) + 1), [0.0, *curve.seconds])
     seconds += np.maximum(reached - len(curve), 0.0)  # of a training that died between two steps
     return Curve(curve.scores[place], seconds, curve.fails)
 
