@@ -93,6 +93,29 @@ def test_the_dtype_policy_of_the_file_holds_for_every_trial(tmp_path: Path) -> N
     assert done.stdout.split("\n")[:-1] == ["trained mixed_float16"] * 2, done.stderr[-2000:]
 
 
+LEFT_BEHIND = """
+import gc, weakref
+import keras
+
+models = []
+
+def train(config):
+    print("trained", sum(model() is not None for model in models), gc.get_freeze_count() > 100_000)
+    model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.refers_to_itself = model
+    models.append(weakref.ref(model))
+"""
+
+
+@pytest.mark.slow
+def test_models_of_earlier_trials_are_gone_though_what_was_imported_is_not_looked_through(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(LEFT_BEHIND)
+    command = [sys.executable, "-c", DRIVER, str(tmp_path / "train.py"), "0.1", "0.2", "0.3"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.stdout.split("\n")[:-1] == ["trained 0 True"] * 3, done.stderr[-2000:]
+
+
 def test_each_trial_has_a_seed_of_its_own() -> None:
     seeds = {seed_of(sweep, {"x": x, "y": "a"}) for sweep in (0, 1) for x in (0.5, 1, (1, 2))}
     assert len(seeds) == 6
