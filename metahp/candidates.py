@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 
 from metahp.domains import Categorical
-from metahp.features import encode
+from metahp.features import decoded, encode
 from metahp.predictor import Experience
 from metahp.space import SearchSpace
 from metahp.types import Config, FloatArray, Mode, Prediction, Trial
@@ -18,20 +18,25 @@ RANDOM = 200
 NEIGHBOURS = 16
 _LEADERS = 5
 _FROM_THE_PAST = 60
+_DIGITS = 12  # configurations that differ by rounding are the same one
 STEP = 0.1  # of a range: how far neighbours lie
 _PORTFOLIO_FRACTIONS = (0.125, 0.25)  # of a full training: where pruned histories still know something
 
 
 def places(space: SearchSpace, configs: Sequence[Config]) -> set[bytes]:
     """Where in the unit cube configurations lie, to tell them apart by."""
-    return {unit.tobytes() for unit in encode(space, configs).units}
+    return set(_places(space, configs))
+
+
+def _places(space: SearchSpace, configs: Sequence[Config]) -> list[bytes]:
+    return [unit.tobytes() for unit in encode(space, configs).units.round(_DIGITS)]
 
 
 def untried(configs: Sequence[Config], space: SearchSpace, tried: set[bytes]) -> list[Config]:
     """The configurations that differ from each other and lie at none of these `places`, in their order."""
     known, fresh = set(tried), []
-    for config, unit in zip(configs, encode(space, configs).units, strict=True):
-        if (place := unit.tobytes()) not in known:
+    for config, place in zip(configs, _places(space, configs), strict=True):
+        if place not in known:
             known.add(place)
             fresh.append(config)
     return fresh
@@ -39,7 +44,7 @@ def untried(configs: Sequence[Config], space: SearchSpace, tried: set[bytes]) ->
 
 def random_configs(space: SearchSpace, count: int, rng: np.random.Generator) -> list[Config]:
     """Configurations drawn evenly from the unit cube."""
-    return [space.decode(unit) for unit in rng.random((count, space.dimension))]
+    return decoded(space, rng.random((count, space.dimension)))
 
 
 def neighbours(
@@ -54,15 +59,14 @@ def neighbours(
         step: standard deviation of what a column is moved by, as a share of its range.
     """
     choice = np.array([isinstance(parameter.domain, Categorical) for parameter in space.parameters], bool)
-    found: list[Config] = []
+    found: list[FloatArray] = []
     for unit in encode(space, leaders).units:
         shape = (NEIGHBOURS, space.dimension)
         moved = rng.random(shape) < 0.5
         place = unit + moved * rng.normal(0.0, step, shape)
         redrawn = choice & (rng.random(shape) < 1.0 / max(space.dimension, 2))
-        place = np.where(choice, np.where(redrawn, rng.random(shape), unit), place)
-        found += [space.decode(np.clip(each, 0.0, 1.0)) for each in place]
-    return found
+        found.append(np.where(choice, np.where(redrawn, rng.random(shape), unit), place))
+    return decoded(space, np.concatenate([*found, np.zeros((0, space.dimension))]))
 
 
 def proposals(

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from metahp.domains import Float, Int
-from metahp.types import FloatArray
+from metahp.domains import Categorical, Domain, Float, Int
 
 
-def numbers_at(domain: Float | Int, units: FloatArray) -> FloatArray:
+def settled(domain: Domain, places: NDArray[np.float64]) -> tuple[list[Any], NDArray[np.float64]]:
+    """The legal values at places ``(n,)`` of the unit interval, and where just these lie, shape ``(n,)``.
+
+    As by ``domain.from_unit`` and ``domain.to_unit``, but for the rounding of real numbers.
+    """
+    if isinstance(domain, Categorical):
+        count = len(domain.choices)
+        bins = np.clip((places * count).astype(np.int64), 0, count - 1)
+        return [domain.choices[bin_] for bin_ in bins.tolist()], (bins + 0.5) / count
+    numbers = numbers_at(domain, places)
+    different, back = np.unique(numbers, return_inverse=True)
+    values = numbers.astype(np.int64) if isinstance(domain, Int) else numbers
+    return values.tolist(), _units_within(domain, different)[back]
+
+
+def numbers_at(domain: Float | Int, units: NDArray[np.float64]) -> NDArray[np.float64]:
     """The legal numbers ``(n,)`` at places of the unit interval, as by ``domain.from_unit``."""
     if isinstance(domain, Float) and domain.step is None:
         low, high = _ends(domain)
@@ -20,7 +36,7 @@ def numbers_at(domain: Float | Int, units: FloatArray) -> FloatArray:
     return np.array([float(domain.from_unit(unit)) for unit in different.tolist()])[back]
 
 
-def stretched_units(domain: Float | Int, numbers: FloatArray) -> FloatArray:
+def stretched_units(domain: Float | Int, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     """Where numbers ``(n,)`` lie, as by ``domain.to_unit``, but beyond ``[0, 1]`` too: half a range at most.
 
     NaN stays NaN.
@@ -37,7 +53,7 @@ def stretched_units(domain: Float | Int, numbers: FloatArray) -> FloatArray:
     return np.where(outside, np.clip(beyond / (high - low), -0.5, 1.5), units)
 
 
-def _units_within(domain: Float | Int, numbers: FloatArray) -> FloatArray:
+def _units_within(domain: Float | Int, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     if isinstance(domain, Float) and domain.step is None and domain.lower < domain.upper:
         low, high = _ends(domain)
         return ((np.log(numbers) if domain.log else numbers) - low) / (high - low)

@@ -11,6 +11,7 @@ import math
 import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from metahp.errors import SearchSpaceError
@@ -229,6 +230,8 @@ def _equal_numbers(left: Any, right: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     """Whether ``value`` is a finite real number (NumPy's too) and no boolean."""
+    if type(value) is float:  # by far the most
+        return math.isfinite(value)
     if isinstance(value, bool | str | bytes) or not hasattr(value, "__float__"):
         return False
     try:
@@ -278,6 +281,7 @@ def _bin(unit: float, count: int) -> int:
     return min(max(int(unit * count), 0), count - 1)
 
 
+@lru_cache(maxsize=1024)
 def _log_edges(count: int, lower: float, step: float) -> tuple[float, float]:
     """Logarithms of the outer edges of the first and last bin: half a step beyond the bounds, but positive."""
     return math.log(lower - min(step, lower) / 2), math.log(lower + (count - 0.5) * step)

@@ -75,9 +75,15 @@ class Points:
     def __getitem__(self, index: IntArray | slice | Sequence[int]) -> Points:
         return Points(self.space, self.units[index], self.active[index])
 
+    @classmethod
+    def joined(cls, parts: Sequence[Points]) -> Points:
+        """Those of the first, then those of the next ones, all of one space; at least one."""
+        units, active = ([part.units for part in parts], [part.active for part in parts])
+        return cls(parts[0].space, np.concatenate(units), np.concatenate(active))
+
     def configs(self) -> list[dict[str, object]]:
         """The configurations, decoded."""
-        return [self.space.decode(unit) for unit in self.units]
+        return self.space.decode_all(self.units)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +134,13 @@ def encode(space: SearchSpace, configs: Sequence[Config]) -> Points:
         found |= rows
     units, active = zip(*(found[name] for name in names), strict=True)
     return Points(space, np.stack(units), np.stack(active))
+
+
+def decoded(space: SearchSpace, points: FloatArray) -> list[Config]:
+    """The configurations at points ``(n, d)`` of the unit cube, remembered for `encode`."""
+    configs, units, active = space.decode_all(points)
+    _remember(_encoded(space), dict(zip(map(repr, configs), zip(units, active, strict=True), strict=True)))
+    return [*configs]
 
 
 _Row = tuple[FloatArray, BoolArray]

@@ -1,7 +1,8 @@
 """What to do next: the configuration of a new trial, and whether a running one is worth going on with.
 
 A predictor says how trials end, the policy turns that into actions. Both questions are answered from what was
-observed alone; the only thing remembered in between is the last posterior, since it is costly and asked for often.
+observed alone; what is remembered in between is the last posterior, since it is costly and asked for often, and what
+the newest proposal promised.
 """
 
 from __future__ import annotations
@@ -66,8 +67,10 @@ class Policy:
     Attributes:
         predictor: says how trials end.
         max_false_prunes: share of the stopped trials that may turn out to have been winners.
-        threshold: trials whose chance to beat the incumbent is smaller are stopped; None for what ``max_false_prunes``
-            has usually come to, see `metahp.certificate` for one that is promised.
+        threshold: trials whose chance to beat the incumbent is smaller are stopped, see `metahp.certificate` for one
+            that is promised; None for what ``max_false_prunes`` has usually come to, or for the chance of the newest
+            proposal where that is smaller, since it is no gain to stop a trial for one that promises less. But no less
+            than ``max_false_prunes``: where nothing promises much any more, trials are only a cost.
         horizon: the fraction of a full training at which new configurations compete.
         starts: at most so many first trials come from the portfolio of past sweeps: one for each of them, but four at
             least. Where there are four, they are configurations that a past sweep has tried: on TaskSet that is better
@@ -119,7 +122,10 @@ class Policy:
             drawn = untried(random_configs(sweep.space, _DRAWS, rng), sweep.space, places(sweep.space, tried))
             return _started((drawn or candidates)[0], "drawn at random, to explore")
         proposal = self._most_promising(self._judge(past), sweep, trials, candidates, rng)
-        return self._signed(proposal, past) if proposal.decision.forecast else proposal
+        if proposal.decision.forecast is None:
+            return proposal
+        self._memory.promise = proposal.decision.probability
+        return self._signed(proposal, past)
 
     def _judge(self, past: Experience | None) -> Predictor:
         """Who says what candidates promise: where no past has a say, the prior, if the predictor falls back on it."""
@@ -187,21 +193,27 @@ class Policy:
 
     def hurdle(self, sweep: Sweep, trials: Sequence[Trial], further: int) -> float:
         """The best score that there is likely to be in so many further steps, NaN where there is none yet."""
-        nobody = Trial("a new one", {})
         trials = believable(sweep, trials)
-        return float(_hurdles(self._posterior(sweep, trials), sweep, trials, [nobody], np.array([[further]]))[0, 0])
+        rivals = _leaders(sweep, trials)
+        steps = _ahead(rivals, np.array([[further]]), full_step(sweep, trials))
+        mean = self._posterior(sweep, trials).predict(rivals, steps.ravel().tolist()).mean
+        return float(_hurdles(sweep, trials, rivals, [Trial("a new one", {})], mean.reshape(steps.shape))[0, 0])
 
     def _prospects(
         self, sweep: Sweep, trials: Sequence[Trial], asked: Sequence[Trial]
     ) -> tuple[FloatArray, FloatArray, Prediction]:
         """Halfway and at the end: chances and hurdles, ``(n, 2)``, and what is predicted of the trials, ``(2 n,)``."""
-        full = full_step(sweep, trials)
+        full, rivals = full_step(sweep, trials), _leaders(sweep, trials)
         last = np.array([trial.curve.last_step for trial in asked], np.int64)[:, None]
         steps = np.concatenate([np.maximum(last + 1, full // 2), np.full_like(last, full)], axis=1)
-        twice = [trial for trial in asked for _ in range(2)]
-        posterior = self._posterior(sweep, trials)
-        prediction = posterior.predict(twice, steps.ravel().tolist())
-        hurdles = _hurdles(posterior, sweep, trials, asked, steps - last)
+        theirs, count = _ahead(rivals, steps - last, full), steps.size
+        # All in one question, since the posterior has to learn what is new of each trial that it is asked about.
+        all_trials = [*(trial for trial in asked for _ in range(2)), *rivals * count]
+        predicted = self._posterior(sweep, trials).predict(
+            all_trials, [*steps.ravel().tolist(), *theirs.ravel().tolist()]
+        )
+        prediction = Prediction(predicted.mean[:count], predicted.std[:count])
+        hurdles = _hurdles(sweep, trials, rivals, asked, predicted.mean[count:].reshape(theirs.shape))
         chances = prediction.probability_better(hurdles.ravel(), sweep.mode)
         return chances.reshape(steps.shape), hurdles, prediction
 
@@ -210,7 +222,7 @@ class Policy:
         chances, hurdles, prediction = self._prospects(sweep, trials, [trial])
         likelier = int(chances[0].argmax())
         chance, score = float(chances[0, likelier]), float(hurdles[0, likelier])
-        threshold = BELOW * self.max_false_prunes if self.threshold is None else self.threshold
+        threshold = self._least_chance
         action = Action.STOP if chance < threshold else Action.CONTINUE
         forecast = Forecast(full, float(prediction.mean[-1]), float(prediction.std[-1]))
         reason, past = f"chance to beat {score:.4g} is {chance:.0%}", self._experience(sweep)
@@ -218,6 +230,13 @@ class Policy:
             return Decision(action, reason, chance, threshold, forecast, model=PRIOR)
         carried_by = self._memory.carriers(past, trial)
         return Decision(action, reason, chance, threshold, forecast, model=self.version, carried_by=carried_by)
+
+    @property
+    def _least_chance(self) -> float:
+        """Trials with a smaller one are stopped."""
+        if self.threshold is not None:
+            return self.threshold
+        return float(np.clip(self._memory.promise, self.max_false_prunes, BELOW * self.max_false_prunes))
 
     def _most_promising(
         self,
@@ -232,7 +251,7 @@ class Policy:
         Among the candidates, then around the most promising of them, ever closer: the best of a few hundred random ones
         is far from the best there is in seven columns. What that gains is in docs/model_card.md.
         """
-        tried = places(sweep.space, [trial.config for trial in trials])
+        tried = places(sweep.space, [*(trial.config for trial in trials), *candidates])
         step = max(round(self.horizon * full_step(sweep, trials)), 1)
         trials = self._foreseen(sweep, trials, step)
         score = best_score(trials, sweep)
@@ -241,9 +260,9 @@ class Policy:
         promising = _Promises(predictor.condition(sweep, trials), sweep, score, step)
         promising.judge(candidates)
         for spread in _REFINEMENTS:
-            tried |= places(sweep.space, promising.configs)
-            near = neighbours(sweep.space, promising.best(_REFINED), rng, spread)
-            promising.judge(untried(near, sweep.space, tried))
+            near = untried(neighbours(sweep.space, promising.best(_REFINED), rng, spread), sweep.space, tried)
+            tried |= places(sweep.space, near)
+            promising.judge(near)
         reason = f"of {len(promising.configs)} candidates the one to improve most on {score:.4g} by step {step}"
         reason += "" if predictor is self.predictor else ", by this sweep alone"
         return promising.proposal(reason)
@@ -299,9 +318,14 @@ class _Promises:
 
 
 class _Memory:
-    """The last posterior: a decision within a training loop must not wait for a new one at every report."""
+    """The last posterior: a decision within a training loop must not wait for a new one at every report.
+
+    Attributes:
+        promise: the chance of the newest proposal to be better than what is expected of the others; 1 before the first.
+    """
 
     def __init__(self) -> None:
+        self.promise = 1.0
         self._known: dict[str, int] = {}
         self._of: tuple[Predictor, Sweep] | None = None
         self._posterior: Posterior | None = None
@@ -344,23 +368,25 @@ def is_checkpoint(trial: Trial) -> bool:
     return passed(trial, lambda step: max(step + 1, round(step * 1.26))) is not None
 
 
-def _hurdles(
-    posterior: Posterior, sweep: Sweep, trials: Sequence[Trial], asked: Sequence[Trial], further: IntArray
-) -> FloatArray:
-    """What there is to beat in so many ``(n, 2)`` further steps: the best score of today, or a better one to come.
-
-    Trials that run meanwhile do not wait; what each is likely to come to counts. What that gains is in
-    docs/model_card.md.
-    """
-    today, rivals = best_score(trials, sweep), _leaders(sweep, trials)
-    if not rivals or not math.isfinite(today):
-        return np.full(further.shape, today)
+def _ahead(rivals: Sequence[Trial], further: IntArray, full: int) -> IntArray:
+    """Where r rivals will be in so many ``(n, 2)`` further steps, shape ``(n, 2, r)``."""
     reached = np.array([rival.curve.last_step for rival in rivals], np.int64)
-    steps = np.minimum(reached + further[..., None], full_step(sweep, trials))  # (n, 2, rivals)
-    mean = posterior.predict([*rivals] * further.size, steps.ravel().tolist()).mean
+    return np.minimum(reached + further[..., None], full)
+
+
+def _hurdles(
+    sweep: Sweep, trials: Sequence[Trial], rivals: Sequence[Trial], asked: Sequence[Trial], expected: FloatArray
+) -> FloatArray:
+    """What n trials have to beat, shape ``(n, 2)``: the best score of today, or a better one to come.
+
+    Trials that run meanwhile do not wait: what each is likely to come to, ``(n, 2, rivals)``, counts. What that gains
+    is in docs/model_card.md.
+    """
+    today, sign = best_score(trials, sweep), sweep.mode.sign
+    if not rivals or not math.isfinite(today):
+        return np.full(expected.shape[:2], today)
     others = np.array([[rival.trial_id != trial.trial_id for rival in rivals] for trial in asked])[:, None]
-    expected = np.where(others, sweep.mode.sign * mean.reshape(steps.shape), -np.inf).max(axis=2)
-    return sweep.mode.sign * np.maximum(expected, sweep.mode.sign * today)
+    return sign * np.maximum(np.where(others, sign * expected, -np.inf).max(axis=2), sign * today)
 
 
 def _leaders(sweep: Sweep, trials: Sequence[Trial]) -> list[Trial]:

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from metahp.columns import settled
 from metahp.domains import Categorical, Domain, Float, Int, Ordinal, check_choices, is_plain
 from metahp.errors import SearchSpaceError
 
@@ -162,13 +163,25 @@ class SearchSpace:
         """The legal configuration at one point, shape ``(d,)``, of the unit cube; columns not reached are ignored."""
         if np.shape(units) != (self.dimension,):
             raise SearchSpaceError(f"decode needs shape ({self.dimension},), got {np.shape(units)}")
-        point = np.clip(np.nan_to_num(np.asarray(units, np.float64), nan=0.5), 0.0, 1.0)
-        decoded: dict[str, Any] = _decode(self.root, "", lambda key: float(point[self._columns[key]]), self._by_key)
-        return decoded
+        return self.decode_all(np.asarray(units, np.float64)[None])[0][0]
 
-    @cached_property
-    def _by_key(self) -> dict[str, Parameter]:
-        return {parameter.key: parameter for parameter in self.parameters}
+    def decode_all(
+        self, units: NDArray[np.float64]
+    ) -> tuple[list[dict[str, Any]], NDArray[np.float64], NDArray[np.bool_]]:
+        """The legal configurations at points ``(n, d)`` of the unit cube, and what `encode` makes of them."""
+        points = np.clip(np.nan_to_num(units, nan=0.5), 0.0, 1.0)
+        columns = [settled(own.domain, points[:, column]) for column, own in enumerate(self.parameters)]
+        values, active = [own for own, _ in columns], np.ones(points.shape, bool)
+        for column, own in enumerate(self.parameters):
+            if own.branch is not None:
+                parent, option = own.branch
+                active[:, column] = active[:, parent] & (np.array(values[parent]) == option)
+            points[:, column] = np.where(active[:, column], columns[column][1], 0.5)
+        rows = range(len(points))
+        return [_built(self.root, "", self._values_at(values, row)) for row in rows], points, active
+
+    def _values_at(self, values: Sequence[Sequence[Any]], row: int) -> Callable[[str], Any]:
+        return lambda key: values[self._columns[key]][row]
 
     def assignments(self, config: Mapping[str, Any]) -> tuple[tuple[Parameter, Any], ...]:
         """The hyperparameters that exist in ``config``, with their values; option numbers for conditional choices.
@@ -299,15 +312,16 @@ def _constants(option: Any) -> dict[str, Any]:
     return {"": option}
 
 
-def _decode(node: Node, key: str, unit: Callable[[str], float], by_key: Mapping[str, Parameter]) -> Any:
+def _built(node: Node, key: str, value_of: Callable[[str], Any]) -> Any:
+    """The configuration whose hyperparameters have these values."""
     if isinstance(node, Group):
-        return {child: _decode(sub, _join(key, child), unit, by_key) for child, sub in node.items}
+        return {child: _built(sub, _join(key, child), value_of) for child, sub in node.items}
     if isinstance(node, Constant):
         return node.value
     if isinstance(node, Conditional):
-        index = int(by_key[key].domain.from_unit(unit(key)))
-        return _decode(node.options[index], f"{key}[{index}]", unit, by_key)
-    return by_key[key].domain.from_unit(unit(key))
+        index = value_of(key)
+        return _built(node.options[index], f"{key}[{index}]", value_of)
+    return value_of(key)
 
 
 def _assign(node: Node, value: Any, key: str) -> Iterator[tuple[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from metahp.surrogate.doubt import SPREAD, shape_factors
 from metahp.surrogate.kernel import Learned, Spread, fade, mixed, time_bases
 from metahp.surrogate.names import translate
 from metahp.surrogate.process import KNOTS, Belief, Rows, covariance, similarity
-from metahp.types import FloatArray
+from metahp.types import FloatArray, IntArray
 
 ROWS_PER_TASK = 240
 _MOST_CACHED = 4096
@@ -62,7 +63,7 @@ class Lesson:
         """What a sweep's rows teach."""
         learned, spread, points = features.learned, features.learned.spread, seen.points
         belief = TrunkBelief(features)
-        rows = Rows(points, belief.tables(points), seen.trial, seen.trial, seen.fraction)
+        rows = Rows.believed(belief, points, seen.trial, seen.trial, seen.fraction)
         noisy = covariance(belief, rows, rows) + spread.noise_std**2 * np.eye(len(rows))
         alpha = np.linalg.solve(noisy, seen.level - rows.prior[:, 0])
         phi = features.psi(points)[seen.trial][:, :, None] * time_bases(np, seen.fraction)[:, None, :]
@@ -74,15 +75,15 @@ class Lesson:
         np.add.at(near, seen.trial, spread.config_std**2 * pull)
         return cls(weights, float(spread.sweep_std**2 * alpha.sum()), points, near, belief.lengths(points))
 
-    def judge(self, here: Points, psi: FloatArray) -> FloatArray:
-        """Levels ``(c, len(KNOTS))`` that this sweep would expect of configurations with features ``psi``.
+    def judge(self, psi: FloatArray, alike: FloatArray) -> FloatArray:
+        """Levels ``(n, len(KNOTS))`` that this sweep would expect of n configurations.
 
         Args:
-            here: the configurations, seen from this sweep's space.
-            psi: shape ``(c, J)``.
+            psi: shape ``(n, J)``: their features.
+            alike: shape ``(n, c)``: their similarity to this sweep's.
         """
         known = psi @ self.weights @ _KNOT_BASES.T
-        return known + self.shift + similarity(here, self.points, self.lengths) @ self.near
+        return known + self.shift + alike @ self.near
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,9 +147,23 @@ class MemoryBelief:
         return self._judged(points, self.features.psi(points))
 
     def _judged(self, points: Points, psi: FloatArray) -> FloatArray:
-        spaces = {lesson.points.space.identity: lesson.points.space for lesson in self.lessons}
-        seen = {identity: translate(points, space) for identity, space in spaces.items()}
-        return np.stack([lesson.judge(seen[lesson.points.space.identity], psi) for lesson in self.lessons])
+        judged = np.empty((len(self.lessons), len(points), len(KNOTS)))
+        for places, known, ends in self._by_space:
+            alike = similarity(translate(points, known.space), known, self.lessons[places[0]].lengths)
+            for place, own in zip(places, np.split(alike, ends, axis=1), strict=True):
+                judged[place] = self.lessons[place].judge(psi, own)
+        return judged
+
+    @cached_property
+    def _by_space(self) -> list[tuple[list[int], Points, IntArray]]:
+        """The lessons of each space, all their configurations, and where those of the next lesson begin."""
+        spaces = dict.fromkeys(lesson.points.space.identity for lesson in self.lessons)
+        groups = []
+        for identity in spaces:
+            places = [n for n, lesson in enumerate(self.lessons) if lesson.points.space.identity == identity]
+            own = [self.lessons[place].points for place in places]
+            groups.append((places, Points.joined(own), np.cumsum([len(points) for points in own])[:-1]))
+        return groups
 
 
 class CachedBelief:

@@ -72,43 +72,39 @@ class Rows:
 
     Attributes:
         points: the c configurations.
-        tables: their prior tables, see `Belief.tables`.
         config: shape ``(n,)``: index of the configuration.
         trial: shape ``(n,)``: index of the trial; equal numbers share what only that trial knows.
         fraction: shape ``(n,)``.
+        prior: prior mean and factors there, shape ``(n, 1 + r)``.
     """
 
     points: Points
-    tables: FloatArray
     config: IntArray
     trial: IntArray
     fraction: FloatArray
+    prior: FloatArray
+
+    @classmethod
+    def believed(cls, belief: Belief, points: Points, config: IntArray, trial: IntArray, fraction: FloatArray) -> Rows:
+        """These places, with what is believed of them."""
+        tables = belief.tables(points)
+        position = np.interp(np.log(fraction), _LOG_KNOTS, np.arange(len(KNOTS)))
+        below = np.minimum(position.astype(np.int64), len(KNOTS) - 2)
+        share = (position - below)[:, None]
+        left, right = tables[config, :, below], tables[config, :, below + 1]
+        return cls(points, config, trial, fraction, left * (1.0 - share) + right * share)
 
     def __len__(self) -> int:
         return len(self.config)
 
-    @cached_property
-    def prior(self) -> FloatArray:
-        """Mean and factors at the rows, shape ``(n, 1 + r)``."""
-        position = np.interp(np.log(self.fraction), _LOG_KNOTS, np.arange(len(KNOTS)))
-        below = np.minimum(position.astype(np.int64), len(KNOTS) - 2)
-        share = (position - below)[:, None]
-        left, right = self.tables[self.config, :, below], self.tables[self.config, :, below + 1]
-        return left * (1.0 - share) + right * share
-
     def joined(self, other: Rows) -> Rows:
         """These rows, then the other ones."""
-        points = Points(
-            self.points.space,
-            np.concatenate([self.points.units, other.points.units]),
-            np.concatenate([self.points.active, other.points.active]),
-        )
         return Rows(
-            points,
-            np.concatenate([self.tables, other.tables]),
+            Points.joined([self.points, other.points]),
             np.concatenate([self.config, other.config + len(self.points)]),
             np.concatenate([self.trial, other.trial]),
             np.concatenate([self.fraction, other.fraction]),
+            np.concatenate([self.prior, other.prior]),
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metahp.features import Observations, Points, Scale, believable, encode, fractions, full_step, observe
+from metahp.features import Observations, Scale, believable, encode, fractions, full_step, observe
 from metahp.surrogate.doubt import honest
 from metahp.surrogate.process import Belief, Process, Rows
 from metahp.surrogate.scales import PastScales, provisional
@@ -76,9 +76,9 @@ class SweepPosterior:
         configs = {id(trial.config): trial.config for trial in trials}
         place = {key: index for index, key in enumerate(configs)}
         points = encode(self.sweep.space, list(configs.values()))
-        return Rows(
+        return Rows.believed(
+            self.process.belief,
             points,
-            self.process.belief.tables(points),
             np.array([place[id(trial.config)] for trial in trials], np.int64),
             np.array([self.seen[t.trial_id][0] if t.trial_id in self.seen else -1 for t in trials], np.int64),
             fractions(np.asarray(steps, np.int64), self.full),
@@ -111,6 +111,5 @@ class SweepPosterior:
 
 
 def _rows(belief: Belief, observations: Observations, numbers: IntArray) -> Rows:
-    points: Points = observations.points
-    tables: FloatArray = belief.tables(points)
-    return Rows(points, tables, observations.trial, numbers[observations.trial], observations.fraction)
+    trial = observations.trial
+    return Rows.believed(belief, observations.points, trial, numbers[trial], observations.fraction)

@@ -26,7 +26,7 @@ def test_training_and_prediction_share_one_covariance(toy_history: Sequence[Swee
     batch = episodes({0: seen}, np.array([0]), vocabulary, np.random.default_rng(0))
     belief = TrunkBelief(Knowledge({"toy": task}, vocabulary, trunk.arrays(), is_own=True).features)
 
-    rows = Rows(seen.points, belief.tables(seen.points), seen.trial, seen.trial, seen.fraction)
+    rows = Rows.believed(belief, seen.points, seen.trial, seen.trial, seen.fraction)
     noisy = covariance(belief, rows, rows) + belief.spread.noise_std**2 * np.eye(len(rows))
     residual = seen.level - rows.prior[:, 0]
     expected = 0.5 * (residual @ np.linalg.solve(noisy, residual) + np.linalg.slogdet(noisy)[1]) / len(rows)
@@ -49,7 +49,7 @@ def test_appending_rows_equals_conditioning_on_all(toy_task: Any) -> None:
 
     def part(first: int, last: int | None) -> Rows:
         chosen = slice(first, last)
-        return Rows(rows.points, rows.tables, rows.trial[chosen], rows.trial[chosen], rows.fraction[chosen])
+        return Rows(rows.points, rows.trial[chosen], rows.trial[chosen], rows.fraction[chosen], rows.prior[chosen])
 
     half = Process.given(whole.belief, whole.scale, part(0, 17), level[:17])
     grown = half.extended(part(17, None), level[17:])
