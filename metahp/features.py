@@ -137,9 +137,11 @@ def encode(space: SearchSpace, configs: Sequence[Config]) -> Points:
 
 
 def decoded(space: SearchSpace, points: FloatArray) -> list[Config]:
-    """The configurations at points ``(n, d)`` of the unit cube, remembered for `encode`."""
-    configs, units, active = space.decode_all(points)
-    _remember(_encoded(space), dict(zip(map(repr, configs), zip(units, active, strict=True), strict=True)))
+    """The configurations at points ``(n, d)`` of the unit cube; those without branches are encoded on the way."""
+    configs, units = space.decode_all(points)
+    if not space.has_branches:
+        rows = zip(units, np.ones(units.shape, bool), strict=True)
+        _remember(_encoded(space), dict(zip(map(repr, configs), rows, strict=True)))
     return [*configs]
 
 

@@ -165,20 +165,22 @@ class SearchSpace:
             raise SearchSpaceError(f"decode needs shape ({self.dimension},), got {np.shape(units)}")
         return self.decode_all(np.asarray(units, np.float64)[None])[0][0]
 
-    def decode_all(
-        self, units: NDArray[np.float64]
-    ) -> tuple[list[dict[str, Any]], NDArray[np.float64], NDArray[np.bool_]]:
-        """The legal configurations at points ``(n, d)`` of the unit cube, and what `encode` makes of them."""
+    def decode_all(self, units: NDArray[np.float64]) -> tuple[list[dict[str, Any]], NDArray[np.float64]]:
+        """The legal configurations at points ``(n, d)`` of the unit cube, and where just these lie, ``(n, d)``.
+
+        In a space without branches the latter is what `encode` makes of them.
+        """
         points = np.clip(np.nan_to_num(units, nan=0.5), 0.0, 1.0)
-        columns = [settled(own.domain, points[:, column]) for column, own in enumerate(self.parameters)]
-        values, active = [own for own, _ in columns], np.ones(points.shape, bool)
+        values: list[Sequence[Any]] = []
         for column, own in enumerate(self.parameters):
-            if own.branch is not None:
-                parent, option = own.branch
-                active[:, column] = active[:, parent] & (np.array(values[parent]) == option)
-            points[:, column] = np.where(active[:, column], columns[column][1], 0.5)
-        rows = range(len(points))
-        return [_built(self.root, "", self._values_at(values, row)) for row in rows], points, active
+            found, points[:, column] = settled(own.domain, points[:, column])
+            values.append(found)
+        return [_built(self.root, "", self._values_at(values, row)) for row in range(len(points))], points
+
+    @cached_property
+    def has_branches(self) -> bool:
+        """Whether some hyperparameters exist only by what another one is; such options may look alike."""
+        return any(own.branch is not None or own.options for own in self.parameters)
 
     def _values_at(self, values: Sequence[Sequence[Any]], row: int) -> Callable[[str], Any]:
         return lambda key: values[self._columns[key]][row]

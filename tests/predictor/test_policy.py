@@ -13,7 +13,7 @@ from metahp.policy import Policy, is_checkpoint
 from metahp.prior_predictor import PriorPredictor
 from metahp.shipped import shipped_predictor
 from metahp.space import Categorical, Float, Int, SearchSpace
-from metahp.types import Action, LearningCurve, Mode, Sweep, Trial, TrialStatus
+from metahp.types import Action, LearningCurve, Mode, Prediction, Sweep, Trial, TrialStatus
 
 LINE = SearchSpace({"x": Float(0.0, 1.0)})
 WIDE = SearchSpace({f"x{n:02d}": Float(0.0, 1.0) for n in range(40)})
@@ -256,6 +256,40 @@ def test_the_first_trial_is_never_stopped_and_the_second_one_when_it_is_hopeless
     assert policy.decide(sweep, [lone], lone).action is Action.CONTINUE
     assert policy.decide(sweep, [first, poor], poor).action is Action.STOP
     assert policy.decide(sweep, [first, rising], rising).action is Action.CONTINUE
+
+
+class Known:
+    """Believes that each trial ends at its x, give or take 0.1."""
+
+    def condition(self, sweep: Sweep, trials: Sequence[Trial]) -> "Known":
+        return self
+
+    def predict(self, trials: Sequence[Trial], steps: Sequence[int]) -> Prediction:
+        means = np.array([trial.config["x"] for trial in trials], np.float64)
+        return Prediction(means, np.full(len(means), 0.1))
+
+
+def test_a_trial_is_not_stopped_for_one_that_promises_less(trial_of: Make) -> None:
+    sweep = Sweep("s", LINE, "m", Mode.MAX, 10)
+    own = trial_of("own", {"x": 1.0}, [0.5])
+
+    def action(best: float) -> Action:
+        """What happens to it after a proposal that promises hardly more or less."""
+        trials = [trial_of("best", {"x": 0.5}, [best] * 10, status="completed"), own]
+        before, after = Policy(Known()), Policy(Known())  # type: ignore[arg-type]
+        proposals = [after.suggest(sweep, [*trials, *trials, *trials], rng(seed)) for seed in range(9)]
+        promise = [p.decision.probability for p in proposals if p.decision.forecast][-1]
+        assert before.decide(sweep, trials, own).threshold == pytest.approx(0.2)
+        decision = after.decide(sweep, trials, own)
+        assert decision.threshold == pytest.approx(min(max(promise, 0.05), 0.2))
+        assert before.decide(sweep, trials, own).action is (
+            Action.STOP if decision.probability < 0.2 else Action.CONTINUE
+        )
+        return decision.action
+
+    assert action(1.05) is Action.CONTINUE  # both promise .3
+    assert action(1.15) is Action.CONTINUE  # less than .2, and so does the next one
+    assert action(1.3) is Action.STOP  # nothing promises anything any more
 
 
 def test_without_history_the_hopeless_are_stopped_and_the_best_spared(toy_task: Any) -> None:
