@@ -9,9 +9,9 @@ takes of them. Then, in the largest store and beside a learner process: how long
 known to the predictor of a running one, and how long the decisions of that one take: before, while a version is made
 ready in its thread, and when one takes over.
 
-Numbers to expect (one core beside other work, 3 repeats, in five minutes): 2.4 s with 10,000 rows, 2.5 s with 1,000,000,
-3.1 s with 10,000,000, where loading the last version takes .9 s of them. A new sweep was known after 14 s, in which the
-learner and the running sweep wait for their next look; writing a decision down took 0.07 ms.
+Numbers to expect (one core beside other work, 3 repeats, in five minutes): 2.4 s with 10,000 rows, 2.5 s with
+1,000,000, 3.1 s with 10,000,000, where loading the last version takes .9 s of them. A new sweep was known after 14 s,
+in which the learner and the running sweep wait for their next look; writing a decision down took 0.07 ms.
 """
 
 from __future__ import annotations

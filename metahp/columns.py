@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metahp.domains import Categorical, Domain, Float, Int
+from metahp.domains import Categorical, Domain, Float, Int, log_edges
 
 
 def settled(domain: Domain, places: NDArray[np.float64]) -> tuple[list[Any], NDArray[np.float64]]:
@@ -32,8 +32,18 @@ def numbers_at(domain: Float | Int, units: NDArray[np.float64]) -> NDArray[np.fl
         low, high = _ends(domain)
         places = low + units * (high - low)
         return np.clip(np.exp(places) if domain.log else places, domain.lower, domain.upper)
-    different, back = np.unique(units, return_inverse=True)  # of whole numbers there are few
+    if isinstance(domain, Int):
+        return domain.lower + domain.step * _indices_at(domain, units)
+    different, back = np.unique(units, return_inverse=True)
     return np.array([float(domain.from_unit(unit)) for unit in different.tolist()])[back]
+
+
+def _indices_at(domain: Int, units: NDArray[np.float64]) -> NDArray[np.float64]:
+    count = domain.count()
+    if not domain.log:
+        return np.clip(np.floor(units * count), 0, count - 1)
+    low, high = log_edges(count, domain.lower, domain.step)
+    return np.clip(np.rint((np.exp(low + units * (high - low)) - domain.lower) / domain.step), 0, count - 1)
 
 
 def stretched_units(domain: Float | Int, numbers: NDArray[np.float64]) -> NDArray[np.float64]:

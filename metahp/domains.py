@@ -48,7 +48,7 @@ class Float:
     def from_unit(self, unit: float) -> float:
         """The legal value at ``unit`` in ``[0, 1]``."""
         if self.step is not None:
-            return self._at(_index_at(unit, self._count(), self.lower, self.step, log=self.log))
+            return self._at(_index_at(unit, self.count(), self.lower, self.step, log=self.log))
         if self.log:
             low, high = math.log(self.lower), math.log(self.upper)
             return min(max(math.exp(low + unit * (high - low)), self.lower), self.upper)
@@ -59,7 +59,7 @@ class Float:
         value = min(max(float(value), self.lower), self.upper)
         if self.step is not None:
             index = round((value - self.lower) / self.step)
-            return _unit_of(index, self._count(), self.lower, self.step, log=self.log)
+            return _unit_of(index, self.count(), self.lower, self.step, log=self.log)
         if self.lower == self.upper:
             return 0.5
         if self.log:
@@ -75,7 +75,8 @@ class Float:
             nearest = self._at(round((nearest - self.lower) / self.step))
         return math.isclose(nearest, value, rel_tol=1e-9)
 
-    def _count(self) -> int:
+    def count(self) -> int:
+        """How many legal values there are, where there is a step."""
         step = self.step or 1.0
         return round((self.upper - self.lower) / step) + 1
 
@@ -120,12 +121,12 @@ class Int:
 
     def from_unit(self, unit: float) -> int:
         """The legal value at ``unit`` in ``[0, 1]``."""
-        return self.lower + self.step * _index_at(unit, self._count(), self.lower, self.step, log=self.log)
+        return self.lower + self.step * _index_at(unit, self.count(), self.lower, self.step, log=self.log)
 
     def to_unit(self, value: float) -> float:
         """The middle of the bin of ``value``; values outside are moved to the nearest bound."""
         value = min(max(value, self.lower), self.upper)
-        return _unit_of(round((value - self.lower) / self.step), self._count(), self.lower, self.step, log=self.log)
+        return _unit_of(round((value - self.lower) / self.step), self.count(), self.lower, self.step, log=self.log)
 
     def contains(self, value: Any) -> bool:
         """Whether ``value`` is legal; 3.0 counts as 3, True does not count as 1."""
@@ -133,7 +134,8 @@ class Int:
             return False
         return self.lower <= value <= self.upper and (int(value) - self.lower) % self.step == 0
 
-    def _count(self) -> int:
+    def count(self) -> int:
+        """How many legal values there are."""
         return (self.upper - self.lower) // self.step + 1
 
 
@@ -282,7 +284,7 @@ def _bin(unit: float, count: int) -> int:
 
 
 @lru_cache(maxsize=1024)
-def _log_edges(count: int, lower: float, step: float) -> tuple[float, float]:
+def log_edges(count: int, lower: float, step: float) -> tuple[float, float]:
     """Logarithms of the outer edges of the first and last bin: half a step beyond the bounds, but positive."""
     return math.log(lower - min(step, lower) / 2), math.log(lower + (count - 0.5) * step)
 
@@ -290,12 +292,12 @@ def _log_edges(count: int, lower: float, step: float) -> tuple[float, float]:
 def _index_at(unit: float, count: int, lower: float, step: float, *, log: bool) -> int:
     if not log:
         return _bin(unit, count)
-    low, high = _log_edges(count, lower, step)
+    low, high = log_edges(count, lower, step)
     return min(max(round((math.exp(low + unit * (high - low)) - lower) / step), 0), count - 1)
 
 
 def _unit_of(index: int, count: int, lower: float, step: float, *, log: bool) -> float:
     if not log:
         return (index + 0.5) / count
-    low, high = _log_edges(count, lower, step)
+    low, high = log_edges(count, lower, step)
     return (math.log(lower + index * step) - low) / (high - low)
