@@ -63,8 +63,9 @@ def _decided(found: Explanation) -> Iterator[str]:
     for made, moment in zip(found.decisions, found.decided_at, strict=True):
         yield f"  {_when(made, moment)}: {_decision(made)}"
     if any(made.decision.stops and made.decision.is_predicted for made in found.decisions):
-        yield "  (trials are stopped below four times `max_false_prunes`, for of chances below p about p / 4 come true;"
-        yield "  with `guarantee`, below what past sweeps in shadow mode vouch for)"
+        yield "  (trials are stopped below four times `max_false_prunes`, for of chances below p about p / 4 come true,"
+        yield "  or below what the newest proposal promised if that was less; with `guarantee`, below what past sweeps"
+        yield "  in shadow mode vouch for)"
 
 
 def _when(made: MadeDecision, moment: datetime | None) -> str:
