@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -37,6 +38,8 @@ from metahp.surrogate.vocabulary import Vocabulary
 from metahp.types import Sweep, SweepHistory, Trial, parse_mode
 
 KIND = "keras"
+SHIPPED = Path(__file__).with_name("shipped")
+"""Where the predictor is that ships with MetaHP, see `metahp.shipped`."""
 _TABLES = ("trial", "fraction", "level")
 
 
@@ -91,7 +94,7 @@ class KerasPredictor:
             return None
         key = (sweep.sweep_id, sweep.space.identity, f"{sweep.mode} {sweep.metric}")
         if key not in self._about:
-            self._about[key] = self._knowledge.about(sweep)
+            self._about[key] = _about(self._knowledge, sweep)
         return self._about[key]
 
     def save(self, directory: Path) -> None:
@@ -122,6 +125,23 @@ class KerasPredictor:
         except (KeyError, ValueError, TypeError, IndexError, AttributeError, SearchSpaceError) as problem:
             raise damaged(directory, problem) from problem
         return predictor
+
+
+def _about(knowledge: Knowledge, sweep: Sweep) -> SweepKnowledge | None:
+    """What is known about a sweep; by the network that ships where only shipped sweeps are like it.
+
+    A store's own network has learned other hyperparameters then, and would do worse than none of its own.
+    """
+    found = knowledge.about(sweep)
+    alone = found is not None and knowledge.is_own and not found.experience.first_hand
+    return _shipped().about(sweep) if alone else found
+
+
+@cache
+def _shipped() -> Knowledge:
+    knowledge = KerasPredictor.load(SHIPPED)._knowledge
+    assert knowledge is not None  # it ships with sweeps
+    return knowledge
 
 
 def _restored(data: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Knowledge:

@@ -6,11 +6,7 @@ that share fewer than half of their hyperparameters with the starter history get
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from metahp.keras_predictor import KerasPredictor
-
-HERE = Path(__file__).parent
+from metahp.keras_predictor import SHIPPED, KerasPredictor
 
 
 def shipped_predictor() -> KerasPredictor:
@@ -19,4 +15,4 @@ def shipped_predictor() -> KerasPredictor:
     Raises:
         StoreError: the files are damaged, or of another version of MetaHP.
     """
-    return KerasPredictor.load(HERE)
+    return KerasPredictor.load(SHIPPED)

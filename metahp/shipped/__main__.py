@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from metahp.keras_predictor import KerasPredictor
-from metahp.shipped import HERE
+from metahp.keras_predictor import SHIPPED, KerasPredictor
 from metahp.starter import starter_sweeps
 
 predictor = KerasPredictor(seed=0)
 predictor.fit(starter_sweeps())
-predictor.save(HERE)
-print(f"trained on {len(starter_sweeps())} sweeps, saved to {HERE}")
+predictor.save(SHIPPED)
+print(f"trained on {len(starter_sweeps())} sweeps, saved to {SHIPPED}")

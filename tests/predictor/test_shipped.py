@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from metahp.keras_predictor import KerasPredictor
 from metahp.shipped import shipped_predictor
 from metahp.space import Categorical, Float, Int, SearchSpace
 from metahp.starter import starter_sweeps
-from metahp.types import Mode, Sweep
+from metahp.types import Mode, Sweep, SweepHistory, Trial
 
 NETWORK = SearchSpace(
     {
@@ -47,3 +51,20 @@ def test_its_advice_is_legal_and_sensible_in_a_space_of_others(shipped: KerasPre
 
 def test_it_keeps_out_of_what_it_does_not_know(shipped: KerasPredictor) -> None:
     assert shipped.experience(Sweep("new", FOREIGN, "auc", Mode.MAX, 10)) is None
+
+
+def test_own_sweeps_of_other_things_change_nothing_for_those_it_knows(
+    shipped: KerasPredictor, toy_history: Sequence[SweepHistory]
+) -> None:
+    """The network of a store that has learned other hyperparameters is not asked about them."""
+    grown = shipped_predictor()
+    grown.update(toy_history[:2])
+    space = SearchSpace({"filters": Int(4, 64), "kernel_size": Int(2, 7), "dropout": Float(0.0, 0.6)})
+    sweep = Sweep("new", space, "val_accuracy", Mode.MAX, 10)
+    asked = [Trial(str(n), space.sample(np.random.default_rng(n))) for n in range(5)]
+    before, after = (own.condition(sweep, []).predict(asked, [10] * 5) for own in (shipped, grown))
+    assert (before.mean == after.mean).all()
+    assert (before.std == after.std).all()
+    own = grown.experience(replace(toy_history[0].sweep, sweep_id="new"))
+    assert own is not None
+    assert own.first_hand == 2
