@@ -194,8 +194,11 @@ def train(config: dict[str, Any], data_set: str) -> None:
     keras.utils.clear_session()
     own = data.load(data_set)
     model = models.build(config, own)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(models.optimizer(config), loss, metrics=["accuracy"])
+    if own.classes:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(models.optimizer(config), loss, metrics=["accuracy"])
+    else:
+        model.compile(models.optimizer(config), "mean_squared_error")
     model.fit(
         own.x,
         own.y,

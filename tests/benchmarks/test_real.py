@@ -8,9 +8,10 @@ from typer.testing import CliRunner
 
 from benchmarks import real, real_life
 from benchmarks.__main__ import app
+from benchmarks.keras_tasks import data, models
 from benchmarks.real import WORKLOADS, Report, Run, table
 from benchmarks.real_life import run_real_lives
-from benchmarks.tasks import load_task
+from benchmarks.tasks import load_task, load_tasks
 
 pytestmark = pytest.mark.usefixtures("no_logged_errors")
 
@@ -69,3 +70,15 @@ def test_a_team_really_sweeps_twice(tmp_path, monkeypatch):
     (told,) = [json.loads(path.read_text()) for path in (tmp_path / "real-life").rglob("*.json")]
     assert all(1 + regret > 0 for regret in told["regret"])
     assert run_real_lives(1, tmp_path, methods=["meta"], seconds=1.0) == text  # and not a second time
+
+
+def test_a_regression_is_trained_by_its_squared_error(monkeypatch):
+    names = [task.name.removeprefix("keras-") for task in load_tasks("keras-tabular")]
+    regression = next(name for name in names if not data.load(name).classes)
+    reports = []
+    monkeypatch.setitem(models.EPOCHS, "tabular", 3)
+    monkeypatch.setattr(real.tune, "report", reports.append)
+    config = models.SPACES["tabular"].sample(np.random.default_rng(0)) | {"learning_rate": 1e-3, "optimizer": "adam"}
+    real.train(config, regression)
+    assert [set(report) for report in reports] == [{"loss", "val_loss"}] * 3
+    assert np.isfinite([report["val_loss"] for report in reports]).all()
