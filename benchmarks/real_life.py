@@ -26,8 +26,8 @@ from ray.tune.search import Searcher
 
 from benchmarks.files import save_json
 from benchmarks.history import Past, new_store
-from benchmarks.life import BLANK, order_of, unblanked
-from benchmarks.methods.registry import Setting, method_named
+from benchmarks.life import order_of, unblanked
+from benchmarks.methods.registry import Method, Setting
 from benchmarks.processes import local_ray, progress_bar
 from benchmarks.provenance import about_this_run, line_about
 from benchmarks.real import Report, sweep
@@ -98,20 +98,21 @@ def run_real_lives(
 def live(life: Life, on_sweep: Any = lambda: None) -> list[float]:
     """Sweeps one task after another; returns the regret of each sweep's best."""
     regrets = []
+    method, blank = unblanked(life.method)
     with tempfile.TemporaryDirectory() as directory:
         for number, name in enumerate(life.tasks):
             task, seed = load_task(name), zlib.crc32(f"real-life/{name}:{life.repetition}".encode())
-            own = Path(directory) / (str(number) if life.method.endswith(BLANK) else "one")
-            reports = sweep(task, *_built(life.method.removesuffix(BLANK), task, own, seed), life.seconds)
+            own = Path(directory) / (str(number) if blank else "one")
+            reports = sweep(task, *_built(method, task, own, seed), life.seconds)
             regrets.append(_regret(task, reports))
             on_sweep()
     return regrets
 
 
-def _built(method: str, task: Task, directory: Path, seed: int) -> tuple[Searcher, TrialScheduler]:
-    """Only ``meta`` has a store, and writes it itself."""
-    if method != "meta":
-        return method_named(method).build(Setting(task, Past((), directory), seed))
+def _built(method: Method, task: Task, directory: Path, seed: int) -> tuple[Searcher, TrialScheduler]:
+    """Only one that learns has a store, and writes it itself."""
+    if not method.learns:
+        return method.build(Setting(task, Past((), directory), seed))
     store = new_store(directory, shipped=False)
     search = MetaSearch(store, dict(task.meta), max_t=task.max_step, seed=seed, learn=False)
     return search, MetaScheduler(search)

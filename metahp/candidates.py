@@ -33,11 +33,14 @@ def _places(space: SearchSpace, configs: Sequence[Config]) -> list[bytes]:
 
 
 def untried(configs: Sequence[Config], space: SearchSpace, tried: set[bytes]) -> list[Config]:
-    """The configurations that differ from each other and lie at none of these `places`, in their order."""
-    known, fresh = set(tried), []
+    """The configurations that differ from each other and lie at none of these `places`, in their order.
+
+    Their own places are added to ``tried``.
+    """
+    fresh = []
     for config, place in zip(configs, _places(space, configs), strict=True):
-        if place not in known:
-            known.add(place)
+        if place not in tried:
+            tried.add(place)
             fresh.append(config)
     return fresh
 

@@ -18,8 +18,8 @@ def settled(domain: Domain, places: NDArray[np.float64]) -> tuple[list[Any], NDA
     """
     if isinstance(domain, Categorical):
         count = len(domain.choices)
-        bins = np.clip((places * count).astype(np.int64), 0, count - 1)
-        return [domain.choices[bin_] for bin_ in bins.tolist()], (bins + 0.5) / count
+        bins = _bins(places, count)
+        return [domain.choices[bin_] for bin_ in bins.astype(np.int64).tolist()], (bins + 0.5) / count
     numbers = numbers_at(domain, places)
     different, back = np.unique(numbers, return_inverse=True)
     values = numbers.astype(np.int64) if isinstance(domain, Int) else numbers
@@ -41,9 +41,13 @@ def numbers_at(domain: Float | Int, units: NDArray[np.float64]) -> NDArray[np.fl
 def _indices_at(domain: Int, units: NDArray[np.float64]) -> NDArray[np.float64]:
     count = domain.count()
     if not domain.log:
-        return np.clip(np.floor(units * count), 0, count - 1)
+        return _bins(units, count)
     low, high = log_edges(count, domain.lower, domain.step)
     return np.clip(np.rint((np.exp(low + units * (high - low)) - domain.lower) / domain.step), 0, count - 1)
+
+
+def _bins(units: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    return np.clip(np.floor(units * count), 0, count - 1)
 
 
 def stretched_units(domain: Float | Int, numbers: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -261,7 +261,6 @@ class Policy:
         promising.judge(candidates)
         for spread in _REFINEMENTS:
             near = untried(neighbours(sweep.space, promising.best(_REFINED), rng, spread), sweep.space, tried)
-            tried |= places(sweep.space, near)
             promising.judge(near)
         reason = f"of {len(promising.configs)} candidates the one to improve most on {score:.4g} by step {step}"
         reason += "" if predictor is self.predictor else ", by this sweep alone"

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from metahp.keras_predictor import KerasPredictor
+from metahp.policy import Policy
 from metahp.space import Categorical, Conditional, Float, Int, SearchSpace
-from metahp.types import LearningCurve, Measurement, Mode, Sweep, SweepHistory, Trial, TrialStatus
+from metahp.types import LearningCurve, Measurement, Mode, Prediction, Sweep, SweepHistory, Trial, TrialStatus
 
 STEPS = 27
 SPACE = SearchSpace(
@@ -114,3 +115,20 @@ def trial_of() -> Callable[..., Trial]:
         return Trial(trial_id, config, curve, TrialStatus(status))
 
     return make
+
+
+class Known:
+    """Believes that each trial ends at its x, give or take 0.1."""
+
+    def condition(self, sweep: Sweep, trials: Sequence[Trial]) -> Known:
+        return self
+
+    def predict(self, trials: Sequence[Trial], steps: Sequence[int]) -> Prediction:
+        means = np.array([trial.config["x"] for trial in trials], np.float64)
+        return Prediction(means, np.full(len(means), 0.1))
+
+
+@pytest.fixture
+def knowing() -> Callable[[], Policy]:
+    """Makes policies that know how trials end."""
+    return lambda: Policy(Known())  # type: ignore[arg-type]

@@ -1,9 +1,8 @@
 """Who makes room for whom: decided from what trials promise for each further step."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from metahp import freezing
@@ -12,13 +11,10 @@ from metahp.space import Float, SearchSpace
 from metahp.types import (
     Action,
     Decision,
-    FloatArray,
     Forecast,
     LearningCurve,
     Mode,
-    Prediction,
     Sweep,
-    SweepHistory,
     Trial,
     TrialStatus,
 )
@@ -27,17 +23,8 @@ SWEEP = Sweep("s", SearchSpace({"x": Float(0.0, 1.0)}), "score", Mode.MAX, max_s
 GOES_ON = Decision(Action.CONTINUE, "chance to beat 0.9 is 20%", probability=0.2, threshold=0.1)
 
 
-class Known:
-    """Believes that each trial ends at its x, give or take 0.1."""
-
-    def fit(self, history: Sequence[SweepHistory]) -> None: ...
-
-    def condition(self, sweep: Sweep, trials: Sequence[Trial]) -> "Known":
-        return self
-
-    def predict(self, trials: Sequence[Trial], steps: Sequence[int]) -> Prediction:
-        means: FloatArray = np.array([trial.config["x"] for trial in trials], np.float64)
-        return Prediction(means, np.full(len(means), 0.1))
+Decide = Callable[..., Action]
+Make = Callable[[], Policy]
 
 
 def trial(name: str, x: float, step: int, status: TrialStatus = TrialStatus.RUNNING, value: float = 0.5) -> Trial:
@@ -48,12 +35,17 @@ BEST = trial("best", 0.9, 10, TrialStatus.COMPLETED, value=0.9)
 OWN = trial("own", 0.8, 2)
 
 
-def decide(*others: Trial, decision: Decision = GOES_ON, newest: Forecast | None = None) -> Action:
-    policy = Policy(Known())  # type: ignore[arg-type]
-    return freezing.decide(policy, SWEEP, [BEST, OWN, *others], OWN, decision, newest).action
+@pytest.fixture
+def decide(knowing: Make) -> Decide:
+    """What becomes of a trial beside others."""
+
+    def decided(*others: Trial, decision: Decision = GOES_ON, newest: Forecast | None = None) -> Action:
+        return freezing.decide(knowing(), SWEEP, [BEST, OWN, *others], OWN, decision, newest).action
+
+    return decided
 
 
-def test_a_trial_makes_room_for_one_that_promises_twice_as_much_for_each_step() -> None:
+def test_a_trial_makes_room_for_one_that_promises_twice_as_much_for_each_step(decide: Decide) -> None:
     assert decide() is Action.CONTINUE
     assert decide(newest=Forecast(10, 0.9, 0.1)) is Action.PAUSE  # .5 in 10 steps against .2 in 8
     assert decide(newest=Forecast(10, 0.82, 0.1)) is Action.CONTINUE  # .2 in 10
@@ -71,12 +63,12 @@ def test_a_trial_makes_room_for_one_that_promises_twice_as_much_for_each_step() 
         Decision(Action.CONTINUE, "between two checkpoints"),
     ],
 )
-def test_other_decisions_stand(decision: Decision) -> None:
+def test_other_decisions_stand(decide: Decide, decision: Decision) -> None:
     assert decide(decision=decision, newest=Forecast(10, 1.5, 0.1)) is decision.action
 
 
-def test_the_most_promising_paused_trial_goes_on_unless_a_new_one_promises_more() -> None:
-    policy = Policy(Known())  # type: ignore[arg-type]
+def test_the_most_promising_paused_trial_goes_on_unless_a_new_one_promises_more(knowing: Make) -> None:
+    policy = knowing()
     paused = [trial(name, x, 5, TrialStatus.PAUSED) for name, x in (("a", 0.7), ("b", 0.9), ("c", 0.8))]
 
     def chosen(newest: Forecast | None) -> str | None:
@@ -88,7 +80,7 @@ def test_the_most_promising_paused_trial_goes_on_unless_a_new_one_promises_more(
     assert freezing.next_up(policy, SWEEP, [BEST, OWN], None) is None
 
 
-def test_a_hopeless_paused_trial_gives_way_to_a_new_one_and_still_goes_on_at_the_end() -> None:
-    policy, hopeless = Policy(Known()), trial("a", 0.1, 5, TrialStatus.PAUSED)  # type: ignore[arg-type]
+def test_a_hopeless_paused_trial_gives_way_to_a_new_one_and_still_goes_on_at_the_end(knowing: Make) -> None:
+    policy, hopeless = knowing(), trial("a", 0.1, 5, TrialStatus.PAUSED)
     assert freezing.next_up(policy, SWEEP, [BEST, hopeless], Forecast(10, 0.9, 0.1)) is None
     assert freezing.next_up(policy, SWEEP, [BEST, hopeless], None) == hopeless

@@ -13,7 +13,7 @@ from metahp.policy import Policy, is_checkpoint
 from metahp.prior_predictor import PriorPredictor
 from metahp.shipped import shipped_predictor
 from metahp.space import Categorical, Float, Int, SearchSpace
-from metahp.types import Action, LearningCurve, Mode, Prediction, Sweep, Trial, TrialStatus
+from metahp.types import Action, LearningCurve, Mode, Sweep, Trial, TrialStatus
 
 LINE = SearchSpace({"x": Float(0.0, 1.0)})
 WIDE = SearchSpace({f"x{n:02d}": Float(0.0, 1.0) for n in range(40)})
@@ -258,25 +258,14 @@ def test_the_first_trial_is_never_stopped_and_the_second_one_when_it_is_hopeless
     assert policy.decide(sweep, [first, rising], rising).action is Action.CONTINUE
 
 
-class Known:
-    """Believes that each trial ends at its x, give or take 0.1."""
-
-    def condition(self, sweep: Sweep, trials: Sequence[Trial]) -> "Known":
-        return self
-
-    def predict(self, trials: Sequence[Trial], steps: Sequence[int]) -> Prediction:
-        means = np.array([trial.config["x"] for trial in trials], np.float64)
-        return Prediction(means, np.full(len(means), 0.1))
-
-
-def test_a_trial_is_not_stopped_for_one_that_promises_less(trial_of: Make) -> None:
+def test_a_trial_is_not_stopped_for_one_that_promises_less(trial_of: Make, knowing: Callable[[], Policy]) -> None:
     sweep = Sweep("s", LINE, "m", Mode.MAX, 10)
     own = trial_of("own", {"x": 1.0}, [0.5])
 
     def action(best: float) -> Action:
         """What happens to it after a proposal that promises hardly more or less."""
         trials = [trial_of("best", {"x": 0.5}, [best] * 10, status="completed"), own]
-        before, after = Policy(Known()), Policy(Known())  # type: ignore[arg-type]
+        before, after = knowing(), knowing()
         proposals = [after.suggest(sweep, [*trials, *trials, *trials], rng(seed)) for seed in range(9)]
         promise = [p.decision.probability for p in proposals if p.decision.forecast][-1]
         assert before.decide(sweep, trials, own).threshold == pytest.approx(0.2)
