@@ -207,6 +207,12 @@ def thin(steps: IntArray, most: int) -> IntArray:
         return np.arange(len(steps))
     if most == 1:
         return np.array([len(steps) - 1])
+    return _thinned(steps.astype(np.int64).tobytes(), most)
+
+
+@lru_cache(maxsize=1024)  # the steps of most curves are 1, 2, ... of some length, and are asked about at every report
+def _thinned(int64: bytes, most: int) -> IntArray:
+    steps = np.frombuffer(int64, np.int64)
     wanted = np.geomspace(steps[0], steps[-1], most + 1)[1:]
     return np.unique(np.clip(np.searchsorted(steps, wanted * (1 + 1e-9), side="right") - 1, 0, len(steps) - 1))
 
@@ -299,7 +305,9 @@ def _affordable(trials: Sequence[Trial], scale: Scale, most_rows: int) -> list[T
     told = [trial for trial in trials if len(trial.curve)]
     if len(told) <= most_rows:
         return told
-    best = [float(scale.levels(trial.curve.values).max()) for trial in told]
-    by_score = sorted(range(len(told)), key=lambda index: -best[index])[: most_rows // 2]
-    newest = [index for index in reversed(range(len(told))) if index not in set(by_score)]
-    return [told[index] for index in sorted(by_score + newest[: most_rows - len(by_score)])]
+    starts = np.cumsum([0, *(len(trial.curve) for trial in told[:-1])])
+    best = np.maximum.reduceat(scale.levels(np.concatenate([trial.curve.values for trial in told])), starts)
+    order = np.argsort(-best, kind="stable")
+    by_score, others = order[: most_rows // 2], np.sort(order[most_rows // 2 :])
+    newest = others[len(others) - (most_rows - len(by_score)) :]
+    return [told[index] for index in np.sort(np.concatenate([by_score, newest]))]

@@ -37,6 +37,7 @@ from metahp.types import FloatArray, IntArray
 KNOTS = np.geomspace(1e-3, 1.0, 25)
 _LOG_KNOTS = np.log(KNOTS)
 _GRID = np.linspace(-2.5, 2.5, 21)
+_SMALL = 24
 
 
 class Belief(Protocol):
@@ -163,14 +164,14 @@ class Process:
         """Condition on the rows."""
         noise = belief.spread.noise_std**2
         factor = np.linalg.cholesky(covariance(belief, rows, rows) + noise * np.eye(len(rows)))
-        return cls(belief, scale, rows, level, np.linalg.inv(factor))
+        return cls(belief, scale, rows, level, _triangular_inverse(factor))
 
     def extended(self, rows: Rows, level: FloatArray) -> Process:
         """Condition on more rows, appended to the factor."""
         cross = self.whitener @ covariance(self.belief, self.rows, rows)
         noise = self.belief.spread.noise_std**2
         own = covariance(self.belief, rows, rows) + noise * np.eye(len(rows)) - cross.T @ cross
-        corner = np.linalg.inv(np.linalg.cholesky(own))
+        corner = _triangular_inverse(np.linalg.cholesky(own))
         above = np.zeros((len(self.rows), len(rows)))
         whitener = np.block([[self.whitener, above], [-corner @ cross.T @ self.whitener, corner]])
         levels = np.concatenate([self.level, level])
@@ -226,3 +227,15 @@ class Process:
         log_weight = -0.5 * misfit - len(seen) * grid - 0.5 * np.log(precision / tightness) - 0.5 * np.square(_GRID)
         weight = np.exp(log_weight - log_weight.max())
         return spread, weight / weight.sum(), spread * (start + shift), precision
+
+
+def _triangular_inverse(lower: FloatArray) -> FloatArray:
+    """Of a lower triangular matrix ``(n, n)``: by halves, which is a fourth of the work of a general inverse."""
+    half, inverse = len(lower) // 2, np.zeros_like(lower)
+    if half <= _SMALL:
+        inverse[:] = np.linalg.inv(lower)
+        return inverse
+    inverse[:half, :half] = first = _triangular_inverse(lower[:half, :half])
+    inverse[half:, half:] = last = _triangular_inverse(lower[half:, half:])
+    inverse[half:, :half] = -last @ (lower[half:, :half] @ first)
+    return inverse

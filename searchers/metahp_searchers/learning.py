@@ -18,7 +18,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from metahp.errors import RecordError
-from metahp.learner import INTERVAL_S, Learner
+from metahp.learner import INTERVAL_S, Learner, yield_to_trials
 from metahp.store import Store
 from metahp.store.spool import uuid7
 
@@ -86,7 +86,7 @@ class _Follower:
     """A learner as a Ray actor; it ends with the driver that has made it, at the latest."""
 
     def follow(self, location: str, interval: float) -> None:
-        os.nice(19)  # trials come first
+        yield_to_trials()
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
         Learner(Store(location, create=False)).follow(interval, lambda: True)
 

@@ -34,21 +34,22 @@ def test_the_table_counts_seconds_and_pairs_its_differences():
     assert [cell[:5] for cell in random[1:4]] == ["1.000", "0.500", "0.500"]
     assert [cell[:5] for cell in meta[1:4]] == ["0.300", "0.300", "0.300"]
     assert meta[4] == "-0.200 [-0.200, -0.200]"
-    assert meta[5:] == ["2", "1", "–"]
+    assert meta[5:] == ["2", "1", "–", "–"]
 
 
 def test_epochs_are_counted_to_what_asha_has_come_to():
     asha, worse, better = made_up("asha", 0.3, 6.0), made_up("random", 0.5, 6.0), made_up("meta", 0.2, 6.0)
     runs = asha | worse | {run: reports[1:] for run, reports in better.items()}
     head, *rows = table(runs)
-    assert head[-1] == "epochs to asha's best, in its own"
+    assert head[-2:] == ["epochs to asha's mean at the end, in its own", "to asha's best in each sweep"]
+    assert [row[-2] for row in rows] == ["1.00×", "never", "0.50×"]
     assert [row[-1] for row in rows] == ["1.00× (4 of 4 reach it)", "inf× (0 of 4 reach it)", "0.50× (4 of 4 reach it)"]
 
 
 @pytest.mark.ray
 @pytest.mark.slow
 def test_networks_are_swept_on_a_real_ray(tmp_path, monkeypatch):
-    monkeypatch.setattr(real, "WORKLOADS", {"keras-text/web-or-mail": "keras-text/numbers"})
+    monkeypatch.setattr(real, "WORKLOADS", ("keras-text/web-or-mail",))
     arguments = ["real", "--methods", "meta", "--seeds", "1", "--seconds", "3", "--out", str(tmp_path)]
     answer = CliRunner().invoke(app, arguments)
     assert answer.exit_code == 0, answer.output

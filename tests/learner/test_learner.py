@@ -87,6 +87,29 @@ assert not {{"tensorflow", "keras"}} & set(sys.modules)
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel does not share cores by session")
+@pytest.mark.parametrize("own_session", [True, False])
+def test_a_learner_yields_to_trials_of_other_sessions_too(own_session: bool) -> None:
+    code = """
+import os
+from pathlib import Path
+from metahp.learner import yield_to_trials
+yield_to_trials()
+print(os.nice(0), Path("/proc/self/autogroup").read_text().split()[-1])
+"""
+    before = Path("/proc/self/autogroup").read_text()
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        cwd=Path(__file__).parents[2],
+        start_new_session=own_session,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert ran.stdout.split() == ["19", "19" if own_session else before.split()[-1]]
+    assert Path("/proc/self/autogroup").read_text() == before
+
+
 def rolled_back(store: Store) -> tuple[Learner, str]:
     """A learner at work on two sweeps, and the version of the first one, to which it was rolled back."""
     learner = Learner(store)

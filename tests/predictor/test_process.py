@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from metahp.prior_predictor import PriorBelief, PriorPredictor
+from metahp.surrogate import process
 from metahp.surrogate.process import Process, Rows, ScalePrior, covariance
 from metahp.types import SweepHistory, Trial
 
@@ -65,3 +66,11 @@ def test_an_unknown_scale_is_found(toy_task: Any) -> None:
     mean, variance = process.predict(rows)
     assert np.abs(mean - far).max() < 0.5
     assert (variance > 0).all()
+
+
+@pytest.mark.parametrize("size", [1, 2, 49, 50, 51, 131])
+def test_a_triangular_matrix_is_inverted_by_halves(size: int) -> None:
+    lower = np.tril(np.random.default_rng(size).normal(size=(size, size))) + size * np.eye(size)
+    inverse = process._triangular_inverse(lower)
+    np.testing.assert_allclose(inverse @ lower, np.eye(size), atol=1e-12)
+    assert not np.triu(inverse, 1).any()
