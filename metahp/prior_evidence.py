@@ -4,8 +4,6 @@
 certificate by them speaks of sweeps like these: it holds for a user's as far as they are exchangeable with them, and
 gives way to one by the store's own as soon as that holds enough tasks to certify anything. Sweeps that began with a
 past of their own are told apart from those that knew what ships alone, since predictions of the former err less.
-
-It is from before trials were stopped from the second one on: what a rule does while only two have reported is left out.
 """
 
 from __future__ import annotations
