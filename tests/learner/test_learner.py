@@ -106,7 +106,7 @@ print(os.nice(0), Path("/proc/self/autogroup").read_text().split()[-1])
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert ran.stdout.split() == ["19", "19" if own_session else before.split()[-1]]
+    assert ran.stdout.split() == ["19", "5" if own_session else before.split()[-1]]
     assert Path("/proc/self/autogroup").read_text() == before
 
 
