@@ -14,8 +14,8 @@ store of its own that holds what its own sweeps have seen, with the curves as it
 ``asha3``           random search with ASHA, which remembers nothing
 ==================  ==================================================================================
 
-Numbers to expect (regret after one full training; sweep 1, 4 to 6, 16 to 20): ``meta`` .21 .16 .14, ``portfolio+asha``
-.50 .36 .29, ``asha3`` .50 .30 .35, ``meta-blank`` .21 .20 .25; and the tenth sweep of ``meta`` is after 3.3 times fewer
+Numbers to expect (regret after one full training; sweep 1, 4 to 6, 16 to 20): ``meta`` .17 .10 -.01, ``portfolio+asha``
+.50 .36 .29, ``asha3`` .50 .30 .35, ``meta-blank`` .17 .19 .21; and the tenth sweep of ``meta`` is after 8 times fewer
 steps where its first ones were at their ends.
 
 What does it cost a team, and what does it gain, that a share of what is to be stopped runs on? ``python -m benchmarks
