@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from metahp.candidates import leaders
+from metahp.candidates import leading
 from metahp.domains import Float, Int
 from metahp.features import encode
 from metahp.outlook import Outlook
@@ -77,7 +77,7 @@ def verdict(ahead: Outlook, trials: Sequence[Trial]) -> Verdict:
 
 def pressed(sweep: Sweep, trials: Sequence[Trial]) -> tuple[Edge, ...]:
     """The bounds of numbers near which most of the five best configurations lie."""
-    best = encode(sweep.space, leaders(trials, sweep.mode))
+    best = encode(sweep.space, [trials[place].config for place in leading(trials, sweep.mode)])
     found = []
     for column, parameter in enumerate(sweep.space.parameters):
         units, domain = best.units[best.active[:, column], column], parameter.domain

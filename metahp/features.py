@@ -81,9 +81,14 @@ class Points:
         units, active = ([part.units for part in parts], [part.active for part in parts])
         return cls(parts[0].space, np.concatenate(units), np.concatenate(active))
 
+    @classmethod
+    def landed(cls, space: SearchSpace, units: FloatArray) -> Points:
+        """The legal points at ``(c, d)`` places of the unit cube."""
+        return cls(space, *space.settle(units))
+
     def configs(self) -> list[dict[str, object]]:
         """The configurations, decoded."""
-        return self.space.decode_all(self.units)[0]
+        return self.space.decode_all(self.units)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,15 +139,6 @@ def encode(space: SearchSpace, configs: Sequence[Config]) -> Points:
         found |= rows
     units, active = zip(*(found[name] for name in names), strict=True)
     return Points(space, np.stack(units), np.stack(active))
-
-
-def decoded(space: SearchSpace, points: FloatArray) -> list[Config]:
-    """The configurations at points ``(n, d)`` of the unit cube; those without branches are encoded on the way."""
-    configs, units = space.decode_all(points)
-    if not space.has_branches:
-        rows = zip(units, np.ones(units.shape, bool), strict=True)
-        _remember(_encoded(space), dict(zip(map(repr, configs), rows, strict=True)))
-    return [*configs]
 
 
 _Row = tuple[FloatArray, BoolArray]

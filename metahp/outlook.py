@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metahp.candidates import next_of_portfolio, proposals
-from metahp.features import BoolArray, believable, full_step, natural_bounds
+from metahp.candidates import leading, portfolio, proposals
+from metahp.features import BoolArray, believable, encode, full_step, natural_bounds
 from metahp.halving import FACTOR
 from metahp.policy import best_score
 from metahp.predictor import Experience, Experienced, Posterior, Predictor
@@ -106,19 +106,13 @@ def _proposed(
     sweep: Sweep, trials: Sequence[Trial], past: Experience | None, count: int, rng: np.random.Generator
 ) -> list[Config]:
     """What the searcher may propose: at first a portfolio of the past; later, of some at random, the more promising."""
-    tried = [trial.config for trial in trials]
-    offered = proposals(sweep.space, trials, sweep.mode, past, rng)
-    chosen: list[Config] = []
-    while past is not None and len(tried) + len(chosen) < _PORTFOLIO and len(chosen) < min(count, len(offered)):
-        rest = [config for config in offered if config not in chosen]
-        chosen.append(next_of_portfolio(rest, [*tried, *chosen], past))
-    rest = [config for config in offered if config not in chosen]
-    order = rng.permutation(len(rest))[: _DRAWN_FOR_ONE * (count - len(chosen))]
-    drawn = [rest[place] for place in order]
-    if past is not None and drawn:
-        value = past.weights @ past.judge(drawn, 0.5)
-        drawn = [drawn[place] for place in np.argsort(-value)]
-    return [*chosen, *drawn[: count - len(chosen)]]
+    tried = encode(sweep.space, [trial.config for trial in trials])
+    offered = proposals(tried, tried[leading(trials, sweep.mode)], past, rng)
+    chosen = portfolio(offered, tried, past, min(count, _PORTFOLIO - len(tried))) if past else []
+    rest = rng.permutation(np.setdiff1d(np.arange(len(offered)), chosen))[: _DRAWN_FOR_ONE * (count - len(chosen))]
+    if past is not None:
+        rest = rest[np.argsort(-(past.weights @ past.judge(offered[rest], 0.5)))]
+    return [*offered[[*chosen, *rest[: count - len(chosen)].tolist()]].configs()]
 
 
 def _rungs(full: int) -> list[int]:

@@ -16,20 +16,20 @@ import numpy as np
 from metahp.candidates import (
     best_of,
     expected_improvement,
+    leading,
     neighbours,
-    next_of_portfolio,
     places,
+    portfolio,
     proposals,
-    random_configs,
+    random_points,
     untried,
 )
-from metahp.features import believable, full_step, passed
+from metahp.features import Points, believable, encode, full_step, passed
 from metahp.predictor import Experience, Experienced, Posterior, Predictor
 from metahp.prior_predictor import PRIOR, PriorPredictor
 from metahp.types import (
     Action,
     Carrier,
-    Config,
     Decision,
     FloatArray,
     Forecast,
@@ -108,20 +108,22 @@ class Policy:
         if past is not None and self._has_no_say(past, len(trials)):
             past = None
         trials = [_crash_reported(trial) for trial in believable(sweep, trials)]
-        candidates = proposals(sweep.space, trials, sweep.mode, past, rng)
-        if not candidates:
-            return _started(sweep.space.sample(rng), "drawn at random: everything there is was tried")
-        tried = [trial.config for trial in trials]
+        tried = encode(sweep.space, [trial.config for trial in trials])
+        candidates = proposals(tried, tried[leading(trials, sweep.mode)], past, rng)
+        if not len(candidates):
+            drawn = random_points(sweep.space, 1, rng)
+            return _started(drawn, "drawn at random: everything there is was tried")
         if past is not None and len(trials) < max(min(len(past.sources), self.starts), _LEAST_STARTS):
             several = len(past.sources) >= _SEVERAL
-            proven = best_of(past, sweep.space, places(sweep.space, tried)) if several else []
-            config = next_of_portfolio(proven or candidates, tried, past)
-            proposal = _started(config, f"with the trials before it, the best for {len(past.sources)} past sweeps")
+            proven = best_of(past, places(tried)) if several else candidates[:0]
+            offered = proven if len(proven) else candidates
+            first = offered[portfolio(offered, tried, past, 1)]
+            proposal = _started(first, f"with the trials before it, the best for {len(past.sources)} past sweeps")
             return self._signed(proposal, past)
         if past is None and self._explores(len(trials), rng):
-            drawn = untried(random_configs(sweep.space, _DRAWS, rng), sweep.space, places(sweep.space, tried))
-            return _started((drawn or candidates)[0], "drawn at random, to explore")
-        proposal = self._most_promising(self._judge(past), sweep, trials, candidates, rng)
+            drawn = untried(random_points(sweep.space, _DRAWS, rng), places(tried))
+            return _started((drawn if len(drawn) else candidates)[:1], "drawn at random, to explore")
+        proposal = self._most_promising(self._judge(past), sweep, trials, candidates, places(tried), rng)
         if proposal.decision.forecast is None:
             return proposal
         self._memory.promise = proposal.decision.probability
@@ -243,7 +245,8 @@ class Policy:
         predictor: Predictor,
         sweep: Sweep,
         trials: Sequence[Trial],
-        candidates: Sequence[Config],
+        candidates: Points,
+        tried: set[bytes],
         rng: np.random.Generator,
     ) -> Proposal:
         """Largest expected improvement, taking it that running trials will do as predicted.
@@ -251,18 +254,17 @@ class Policy:
         Among the candidates, then around the most promising of them, ever closer: the best of a few hundred random ones
         is far from the best there is in seven columns. What that gains is in docs/model_card.md.
         """
-        tried = places(sweep.space, [*(trial.config for trial in trials), *candidates])
+        tried |= places(candidates)
         step = max(round(self.horizon * full_step(sweep, trials)), 1)
         trials = self._foreseen(sweep, trials, step)
         score = best_score(trials, sweep)
         if not math.isfinite(score):
-            return _started(candidates[0], "nothing was scored yet")
+            return _started(candidates[:1], "nothing was scored yet")
         promising = _Promises(predictor.condition(sweep, trials), sweep, score, step)
         promising.judge(candidates)
         for spread in _REFINEMENTS:
-            near = untried(neighbours(sweep.space, promising.best(_REFINED), rng, spread), sweep.space, tried)
-            promising.judge(near)
-        reason = f"of {len(promising.configs)} candidates the one to improve most on {score:.4g} by step {step}"
+            promising.judge(untried(neighbours(promising.best(_REFINED), rng, spread), tried))
+        reason = f"of {len(promising.points)} candidates the one to improve most on {score:.4g} by step {step}"
         reason += "" if predictor is self.predictor else ", by this sweep alone"
         return promising.proposal(reason)
 
@@ -290,30 +292,28 @@ class _Promises:
 
     def __init__(self, posterior: Posterior, sweep: Sweep, score: float, step: int) -> None:
         self._posterior, self._sweep, self._score, self._step = posterior, sweep, score, step
-        self.configs: list[Config] = []
-        self._forecasts: list[Forecast] = []
-        self._gains: list[float] = []
+        self.points = encode(sweep.space, [])
+        self._forecast = Prediction(np.zeros(0), np.zeros(0))
+        self._gains = np.zeros(0)
 
-    def judge(self, configs: Sequence[Config]) -> None:
+    def judge(self, points: Points) -> None:
         """These too."""
-        queries = [Trial(f"candidate {place}", config) for place, config in enumerate(configs)]
-        prediction = self._posterior.predict(queries, [self._step] * len(queries))
-        self._gains += expected_improvement(prediction, self._score, self._sweep.mode).tolist()
-        moments = zip(prediction.mean.tolist(), prediction.std.tolist(), strict=True)
-        self._forecasts += [Forecast(self._step, mean, std) for mean, std in moments]
-        self.configs += configs
+        found, known = self._posterior.promise(points, self._step), self._forecast
+        self._forecast = Prediction(np.append(known.mean, found.mean), np.append(known.std, found.std))
+        self._gains = np.append(self._gains, expected_improvement(found, self._score, self._sweep.mode))
+        self.points = Points.joined([self.points, points])
 
-    def best(self, count: int) -> list[Config]:
+    def best(self, count: int) -> Points:
         """Those that promise most, the best first."""
-        return [self.configs[place] for place in np.argsort(self._gains)[::-1][:count]]
+        return self.points[np.argsort(self._gains)[::-1][:count]]
 
     def proposal(self, reason: str) -> Proposal:
         """The one that promises most."""
         best = int(np.argmax(self._gains))
-        forecast = self._forecasts[best]
-        ahead = Prediction(np.array([forecast.mean]), np.array([forecast.std]))
+        ahead = Prediction(self._forecast.mean[best : best + 1], self._forecast.std[best : best + 1])
+        forecast = Forecast(self._step, float(ahead.mean[0]), float(ahead.std[0]))
         chance = float(ahead.probability_better(self._score, self._sweep.mode)[0])
-        return _started(self.configs[best], reason, forecast, self._gains[best], chance)
+        return _started(self.points[best : best + 1], reason, forecast, float(self._gains[best]), chance)
 
 
 class _Memory:
@@ -353,12 +353,13 @@ def _is_outgrown(past: Experience, count: int) -> bool:
 
 
 def _started(
-    config: Config,
+    point: Points,
     reason: str,
     forecast: Forecast | None = None,
     acquisition: float | None = None,
     chance: float = math.nan,
 ) -> Proposal:
+    [config] = point.configs()
     return Proposal(config, Decision(Action.START, reason, chance, forecast=forecast, acquisition=acquisition))
 
 

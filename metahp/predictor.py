@@ -13,6 +13,7 @@ from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 
+from metahp.features import Points
 from metahp.types import Carrier, Config, FloatArray, Prediction, Sweep, SweepHistory, Trial
 
 
@@ -31,6 +32,10 @@ class Posterior(Protocol):
         Returns:
             n independent distributions in the metric's own unit and direction, in the order of ``trials``.
         """
+        ...
+
+    def promise(self, points: Points, step: int) -> Prediction:
+        """The metric of n configurations not yet started, at one step: as by `predict`, in their order."""
         ...
 
     def draw(self, trials: Sequence[Trial], steps: Sequence[int], count: int, rng: np.random.Generator) -> FloatArray:
@@ -139,7 +144,7 @@ class Experience(Protocol):
         """How much each of the T past sweeps counts, shape ``(T,)``, adding up to 1."""
         ...
 
-    def best_configs(self) -> Sequence[Config]:
+    def best(self) -> Points:
         """The best of every past sweep, made legal in the new one's space, best first."""
         ...
 
@@ -147,7 +152,7 @@ class Experience(Protocol):
         """The past trials that count most in what is believed of a configuration, the first one most."""
         ...
 
-    def judge(self, configs: Sequence[Config], fraction: float) -> FloatArray:
+    def judge(self, points: Points, fraction: float) -> FloatArray:
         """How each of T past sweeps would judge n configurations after this fraction of a full training.
 
         Returns:

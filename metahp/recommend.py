@@ -8,8 +8,8 @@ from html import escape
 
 import numpy as np
 
-from metahp.candidates import next_of_portfolio, proposals
-from metahp.features import full_step
+from metahp.candidates import portfolio, proposals
+from metahp.features import encode, full_step
 from metahp.models import load_or_fit
 from metahp.predictor import Experience, Experienced, Predictor
 from metahp.space import SearchSpace
@@ -99,7 +99,7 @@ def recommend(
         caveat = "no past sweep shares at least half of these hyperparameters; a sweep without history explores"
         return Recommendation((), (), caveat)
     configs = _portfolio(sweep, experience, count, np.random.default_rng(seed))
-    sources = _sources(configs, experience)
+    sources = _sources(space, configs, experience)
     if not experience.knows_metric:
         caveat = f"no past sweep of these hyperparameters measured {metric!r} to be {_aim(mode)}: scores are unknown"
         unscored = [Recommended(config, None, None, None) for config in configs]
@@ -109,11 +109,10 @@ def recommend(
 
 
 def _portfolio(sweep: Sweep, experience: Experience, count: int, rng: np.random.Generator) -> list[Config]:
-    candidates = proposals(sweep.space, [], sweep.mode, experience, rng)
-    chosen: list[Config] = []
-    while len(chosen) < min(count, len(candidates)):
-        chosen.append(next_of_portfolio([c for c in candidates if c not in chosen], chosen, experience))
-    return chosen
+    none = encode(sweep.space, [])
+    candidates = proposals(none, none, experience, rng)
+    chosen = portfolio(candidates, none, experience, count)
+    return [*candidates[chosen].configs()]
 
 
 def _scored(
@@ -127,11 +126,11 @@ def _scored(
     return tuple(Recommended(config, float(mean), float(low), float(high)) for config, mean, low, high in bands)
 
 
-def _sources(configs: Sequence[Config], experience: Experience) -> list[tuple[str, ...]]:
+def _sources(space: SearchSpace, configs: Sequence[Config], experience: Experience) -> list[tuple[str, ...]]:
     """Of each configuration, the past sweeps that gain most by it: that judge it better than all those before it."""
     if not configs:
         return []
-    levels = experience.judge(configs, 1.0)
+    levels = experience.judge(encode(space, configs), 1.0)
     found = []
     for place in range(len(configs)):
         before = levels[:, :place].max(axis=1, initial=0.0)

@@ -163,19 +163,24 @@ class SearchSpace:
         """The legal configuration at one point, shape ``(d,)``, of the unit cube; columns not reached are ignored."""
         if np.shape(units) != (self.dimension,):
             raise SearchSpaceError(f"decode needs shape ({self.dimension},), got {np.shape(units)}")
-        return self.decode_all(np.asarray(units, np.float64)[None])[0][0]
+        return self.decode_all(np.asarray(units, np.float64)[None])[0]
 
-    def decode_all(self, units: NDArray[np.float64]) -> tuple[list[dict[str, Any]], NDArray[np.float64]]:
-        """The legal configurations at points ``(n, d)`` of the unit cube, and where just these lie, ``(n, d)``.
+    def decode_all(self, units: NDArray[np.float64]) -> list[dict[str, Any]]:
+        """The legal configurations at points ``(n, d)`` of the unit cube."""
+        values = [found for found, _ in self._settled(units)]
+        return [_built(self.root, "", self._values_at(values, row)) for row in range(len(units))]
 
-        In a space without branches the latter is what `encode` makes of them.
-        """
+    def settle(self, units: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Where the legal configurations at points ``(n, d)`` lie: what `encode` makes of them, up to rounding."""
+        if self.has_branches:
+            return self.encode(self.decode_all(units))
+        places = np.stack([place for _, place in self._settled(units)], axis=1) if self.dimension else units
+        return places, np.ones(places.shape, bool)
+
+    def _settled(self, units: NDArray[np.float64]) -> list[tuple[list[Any], NDArray[np.float64]]]:
+        """By column, the legal values at points ``(n, d)``, and where these lie."""
         points = np.clip(np.nan_to_num(units, nan=0.5), 0.0, 1.0)
-        values: list[Sequence[Any]] = []
-        for column, own in enumerate(self.parameters):
-            found, points[:, column] = settled(own.domain, points[:, column])
-            values.append(found)
-        return [_built(self.root, "", self._values_at(values, row)) for row in range(len(points))], points
+        return [settled(own.domain, points[:, column]) for column, own in enumerate(self.parameters)]
 
     @cached_property
     def has_branches(self) -> bool:

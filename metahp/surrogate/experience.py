@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,16 +63,16 @@ class PastExperience:
         """How much each of them counts, shape ``(T,)``, adding up to 1."""
         return self.memory.weights
 
-    def best_configs(self) -> tuple[Config, ...]:
+    def best(self) -> Points:
         """The best of every past sweep, legal in the new one's space; the best of all sweeps first."""
-        return self._best_configs  # asked for at every suggestion
+        return self._best  # asked for at every suggestion
 
     @cached_property
-    def _best_configs(self) -> tuple[Config, ...]:
-        found = [self._legal(task.best(BEST_OF_EACH)) for task in self.tasks]
-        ranked = [own[rank] for rank in range(BEST_OF_EACH) for own in found if rank < len(own)]
-        unique = {repr(sorted(config.items())): config for config in ranked}
-        return tuple(unique.values())
+    def _best(self) -> Points:
+        found = [translate(task.best(BEST_OF_EACH), self.sweep.space) for task in self.tasks]
+        ranks = np.concatenate([np.arange(len(own)) for own in found])
+        best = Points.landed(self.sweep.space, Points.joined(found).units[np.argsort(ranks, kind="stable")])
+        return best[np.sort(np.unique(best.units, axis=0, return_index=True)[1])]
 
     def carriers(self, config: Config) -> tuple[Carrier, ...]:
         """Of the past sweeps that count most the trials that are most alike; well within a millisecond."""
@@ -87,11 +86,8 @@ class PastExperience:
             found += [Carrier(sweep_id, seen.trial_ids[near], round(float(weights[near]), 6)) for near in nearest]
         return tuple(sorted(found, key=lambda each: -each.weight)[:_CARRIERS])
 
-    def judge(self, configs: Sequence[Config], fraction: float) -> FloatArray:
+    def judge(self, points: Points, fraction: float) -> FloatArray:
         """Level that each of T past sweeps expects of n configurations at a fraction: shape ``(T, n)``."""
         knot = int(np.argmin(np.abs(np.log(KNOTS / max(fraction, SMALLEST_FRACTION)))))
-        levels = self.memory.judgements(encode(self.sweep.space, configs))[:, :, knot]
+        levels = self.memory.judgements(points)[:, :, knot]
         return np.minimum(levels, 1.0)  # better than all it has seen is more than a past sweep can know
-
-    def _legal(self, points: Points) -> list[Config]:
-        return list(translate(points, self.sweep.space).configs())

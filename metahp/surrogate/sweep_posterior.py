@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metahp.features import Observations, Scale, believable, encode, fractions, full_step, observe
+from metahp.features import Observations, Points, Scale, believable, encode, fractions, full_step, observe
 from metahp.surrogate.doubt import honest
 from metahp.surrogate.process import Belief, Process, Rows
 from metahp.surrogate.scales import PastScales, provisional
@@ -55,11 +55,14 @@ class SweepPosterior:
         if not trials:
             return Prediction(np.zeros(0), np.zeros(0))
         informed = self._knowing(trials)
-        mean, variance = informed.process.predict(informed._queries(trials, steps))
-        std = np.sqrt(variance) * informed.scale.spread
-        if len(informed.process.rows):  # before, the doubt about where scores lie is wide enough
-            std = std * honest(informed._shown(trials))
-        return Prediction(informed.scale.values(mean), std)
+        return informed._told(informed.process.predict(informed._queries(trials, steps)), informed._shown(trials))
+
+    def promise(self, points: Points, step: int) -> Prediction:
+        """The metric of configurations not yet started; see `metahp.predictor.Posterior`."""
+        rows = np.arange(len(points))
+        at = fractions(np.full(len(points), step, np.int64), self.full)
+        queries = Rows.believed(self.process.belief, points, rows, np.full(len(points), -1), at)
+        return self._told(self.process.predict(queries), np.zeros(len(points)))
 
     def draw(self, trials: Sequence[Trial], steps: Sequence[int], count: int, rng: np.random.Generator) -> FloatArray:
         """What they may jointly come to; see `metahp.predictor.Posterior`."""
@@ -67,6 +70,14 @@ class SweepPosterior:
             return np.zeros((count, 0))
         informed = self._knowing(trials)
         return informed.scale.values(informed.process.draw(informed._queries(trials, steps), count, rng))
+
+    def _told(self, moments: tuple[FloatArray, FloatArray], shown: FloatArray) -> Prediction:
+        """Mean and variance of levels in the metric's own unit, of trials of which these fractions are known."""
+        mean, variance = moments
+        std = np.sqrt(variance) * self.scale.spread
+        if len(self.process.rows):  # before, the doubt about where scores lie is wide enough
+            std = std * honest(shown)
+        return Prediction(self.scale.values(mean), std)
 
     def _shown(self, trials: Sequence[Trial]) -> FloatArray:
         """The fraction of a training that is known of each trial, shape ``(n,)``."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from metahp.features import Points
 from metahp.keras_predictor import KerasPredictor
 from metahp.policy import Policy
 from metahp.space import Categorical, Conditional, Float, Int, SearchSpace
@@ -126,6 +127,9 @@ class Known:
     def predict(self, trials: Sequence[Trial], steps: Sequence[int]) -> Prediction:
         means = np.array([trial.config["x"] for trial in trials], np.float64)
         return Prediction(means, np.full(len(means), 0.1))
+
+    def promise(self, points: Points, step: int) -> Prediction:
+        return self.predict([Trial("a new one", config) for config in points.configs()], [step] * len(points))
 
 
 @pytest.fixture

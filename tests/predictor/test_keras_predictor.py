@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from metahp.errors import StoreError, StoreVersionError
+from metahp.features import encode
 from metahp.keras_predictor import KerasPredictor
 from metahp.policy import Policy
 from metahp.predictor import Experienced, Posterior, Predictor
@@ -41,6 +42,15 @@ def test_it_speaks_the_protocols(learned: KerasPredictor, toy_task: Any) -> None
     assert isinstance(learned, Predictor)
     assert isinstance(learned, Experienced)
     assert isinstance(learned.condition(toy_task(0).sweep(), []), Posterior)
+
+
+def test_candidates_promise_what_is_predicted_of_trials_not_started(learned: KerasPredictor, toy_task: Any) -> None:
+    task, asked = toy_task(100), queries(toy_task(100).space, 9)
+    told = [Trial(q.trial_id, q.config, LearningCurve.of([(1, 0.1 * n)])) for n, q in enumerate(asked[:4])]
+    points = encode(task.space, [q.config for q in asked[4:]])
+    for seen in ([], told):
+        posterior = learned.condition(task.sweep("new"), seen)
+        assert same(posterior.promise(points, 7), posterior.predict(asked[4:], [7] * 5))
 
 
 @pytest.mark.parametrize("number", NEW_TASKS)
@@ -124,7 +134,7 @@ def test_spaces_that_only_overlap_still_help(learned: KerasPredictor, toy_task: 
     assert rank_correlation(prediction.mean, [task.final(config) for config in flat]) > 0.4
     proposed = learned.experience(Sweep("new", OVERLAPPING, "other", Mode.MAX, 90))
     assert proposed is not None
-    assert all(OVERLAPPING.contains(config) for config in proposed.best_configs())
+    assert all(OVERLAPPING.contains(config) for config in proposed.best().configs())
 
 
 def test_a_foreign_history_changes_nothing(learned: KerasPredictor) -> None:
@@ -167,7 +177,7 @@ def test_update_learns_new_and_grown_sweeps(toy_task: Any, prune: Callable[..., 
     asked = queries(task.space)
     experience = predictor.experience(task.sweep("new"))
     assert experience is not None
-    assert experience.judge([q.config for q in asked], 1.0).shape == (4, 60)
+    assert experience.judge(encode(task.space, [q.config for q in asked]), 1.0).shape == (4, 60)
     prediction = predictor.condition(task.sweep("new"), []).predict(asked, [STEPS] * 60)
     assert rank_correlation(prediction.mean, [task.final(q.config) for q in asked]) > 0.4
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from metahp.candidates import expected_improvement, proposals
+from metahp.candidates import expected_improvement, leading, proposals
+from metahp.features import encode
 from metahp.keras_predictor import KerasPredictor
 from metahp.policy import Policy, is_checkpoint
 from metahp.prior_predictor import PriorPredictor
@@ -76,9 +77,9 @@ def test_the_most_promising_are_looked_at_closely(trial_of: Make) -> None:
             trial_of(f"t{n}", config, [score, score], status="completed")
             for n, (config, score) in enumerate(zip(configs, scores, strict=True))
         ]
-        candidates = proposals(space, trials, Mode.MAX, None, rng(seed))
-        queries = [Trial(f"q{place}", config) for place, config in enumerate(candidates)]
-        prediction = PriorPredictor(trends=True).condition(sweep, trials).predict(queries, [1] * len(queries))
+        tried = encode(space, configs)
+        candidates = proposals(tried, tried[leading(trials, Mode.MAX)], None, rng(seed))
+        prediction = PriorPredictor(trends=True).condition(sweep, trials).promise(candidates, 1)
         drawn.append(expected_improvement(prediction, max(scores), Mode.MAX).max())
         gains.append(policy.suggest(sweep, trials, rng(seed)).decision.acquisition or np.nan)
     assert np.nanmean(gains) > 1.1 * np.nanmean(np.where(np.isnan(gains), np.nan, drawn))

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from metahp.features import encode
 from metahp.keras_predictor import KerasPredictor
 from metahp.shipped import shipped_predictor
 from metahp.space import Categorical, Float, Int, SearchSpace
@@ -43,9 +44,9 @@ def test_it_knows_the_whole_starter_history(shipped: KerasPredictor) -> None:
 def test_its_advice_is_legal_and_sensible_in_a_space_of_others(shipped: KerasPredictor) -> None:
     known = shipped.experience(Sweep("new", NETWORK, "val_accuracy", Mode.MAX, 10))
     assert known is not None
-    assert all(NETWORK.contains(config) for config in known.best_configs())
+    assert all(NETWORK.contains(config) for config in known.best().configs())
     rates = [{"lr": lr, "units": 64, "dropout": 0.1, "optimizer": "adam", "heads": 2} for lr in (1e-5, 3e-3, 1.0)]
-    tiny, usual, huge = known.judge(rates, 0.5).mean(axis=0)
+    tiny, usual, huge = known.judge(encode(NETWORK, rates), 0.5).mean(axis=0)
     assert usual > max(tiny, huge)
 
 

@@ -56,12 +56,14 @@ def test_every_point_decodes_to_a_legal_configuration_that_encodes_back(space, s
 
 @given(spaces, st.integers(0, 2**32))
 @settings(max_examples=100)
-def test_many_points_are_decoded_as_each_of_them_and_encoded_on_the_way(space, seed):
+def test_many_points_are_decoded_as_each_of_them_and_settle_where_these_lie(space, seed):
     points = np.random.default_rng(seed).uniform(-0.1, 1.1, (5, space.dimension))
-    configs, units = space.decode_all(points)
+    configs = space.decode_all(points)
     assert all(close(config, space.decode(point)) for config, point in zip(configs, points, strict=True))
-    if not space.has_branches:
-        assert np.allclose(units, space.encode(configs)[0], rtol=0, atol=1e-9)
+    units, active = space.encode(configs)
+    settled, exists = space.settle(points)
+    assert np.allclose(settled, units, rtol=0, atol=1e-9)
+    assert np.array_equal(exists, active)
 
 
 def close(left, right):
