@@ -99,6 +99,7 @@ before = group.read_text().split()
 yield_to_trials()
 print(json.dumps([os.nice(0), before, group.read_text().split()]))
 """
+    own = Path("/proc/self/autogroup").read_text()
     ran = subprocess.run(
         [sys.executable, "-c", code],
         check=True,
@@ -111,6 +112,7 @@ print(json.dumps([os.nice(0), before, group.read_text().split()]))
     assert niceness == 19
     # Processes that were started outside any session have no group: the file is empty.
     assert after == ([*before[:-1], "5"] if own_session else before)
+    assert Path("/proc/self/autogroup").read_text() == own
 
 
 def rolled_back(store: Store) -> tuple[Learner, str]:
