@@ -281,10 +281,10 @@ def scale_of(mode: Mode, trials: Sequence[Trial]) -> Scale | None:
     First scores that went astray do not count for more than ten times the distance from the best score to the better
     quarter of the first ones: a loss of 1e6 among losses of 1 would leave nothing to tell the good ones apart by.
     """
-    signed = [mode.sign * trial.curve.values for trial in trials if len(trial.curve)]
-    scores = np.concatenate([*signed, np.zeros(0)])
-    scores = scores[np.isfinite(scores)]
-    firsts = np.array([values[0] for values in signed if math.isfinite(values[0])])
+    told = [trial.curve.values for trial in trials if len(trial.curve)]
+    scores = mode.sign * np.concatenate([*told, np.zeros(0)])
+    firsts = scores[np.cumsum([0, *map(len, told)], dtype=np.int64)[:-1]]
+    scores, firsts = scores[np.isfinite(scores)], firsts[np.isfinite(firsts)]
     if not len(scores) or scores.max() == scores.min():
         return None
     best = float(scores.max())

@@ -25,6 +25,7 @@ from metahp.candidates import (
     untried,
 )
 from metahp.features import Points, believable, encode, full_step, passed
+from metahp.luck import dips, may_bloom, without_luck
 from metahp.predictor import Experience, Experienced, Posterior, Predictor
 from metahp.prior_predictor import PRIOR, PriorPredictor
 from metahp.types import (
@@ -167,6 +168,8 @@ class Policy:
             return Decision(Action.CONTINUE, "it is at its last step")
         if best is None or best.trial_id == trial.trial_id:
             return Decision(Action.CONTINUE, "no other trial is better")
+        if may_bloom(sweep, trials, trial):
+            return Decision(Action.CONTINUE, "the best one was no better at its age, and rose late")
         return self._by_chance(sweep, trials, trial, full)
 
     def _has_no_say(self, past: Experience, count: int) -> bool:
@@ -196,26 +199,29 @@ class Policy:
     def hurdle(self, sweep: Sweep, trials: Sequence[Trial], further: int) -> float:
         """The best score that there is likely to be in so many further steps, NaN where there is none yet."""
         trials = believable(sweep, trials)
-        rivals = _leaders(sweep, trials)
+        rivals, (lucky, at) = _leaders(sweep, trials), dips(sweep, trials)
         steps = _ahead(rivals, np.array([[further]]), full_step(sweep, trials))
-        mean = self._posterior(sweep, trials).predict(rivals, steps.ravel().tolist()).mean
-        return float(_hurdles(sweep, trials, rivals, [Trial("a new one", {})], mean.reshape(steps.shape))[0, 0])
+        mean = self._posterior(sweep, trials).predict([*rivals, *lucky], [*steps.ravel().tolist(), *at]).mean
+        today, expected = _today(sweep, trials, mean[len(rivals) :]), mean[: len(rivals)].reshape(steps.shape)
+        return float(_hurdles(sweep, today, rivals, [Trial("a new one", {})], expected)[0, 0])
 
     def _prospects(
         self, sweep: Sweep, trials: Sequence[Trial], asked: Sequence[Trial]
     ) -> tuple[FloatArray, FloatArray, Prediction]:
         """Halfway and at the end: chances and hurdles, ``(n, 2)``, and what is predicted of the trials, ``(2 n,)``."""
-        full, rivals = full_step(sweep, trials), _leaders(sweep, trials)
+        full, rivals, (lucky, at) = full_step(sweep, trials), _leaders(sweep, trials), dips(sweep, trials)
         last = np.array([trial.curve.last_step for trial in asked], np.int64)[:, None]
         steps = np.concatenate([np.maximum(last + 1, full // 2), np.full_like(last, full)], axis=1)
         theirs, count = _ahead(rivals, steps - last, full), steps.size
         # All in one question, since the posterior has to learn what is new of each trial that it is asked about.
-        all_trials = [*(trial for trial in asked for _ in range(2)), *rivals * count]
+        all_trials = [*(trial for trial in asked for _ in range(2)), *rivals * count, *lucky]
         predicted = self._posterior(sweep, trials).predict(
-            all_trials, [*steps.ravel().tolist(), *theirs.ravel().tolist()]
+            all_trials, [*steps.ravel().tolist(), *theirs.ravel().tolist(), *at]
         )
         prediction = Prediction(predicted.mean[:count], predicted.std[:count])
-        hurdles = _hurdles(sweep, trials, rivals, asked, predicted.mean[count:].reshape(theirs.shape))
+        expected, believed = np.split(predicted.mean[count:], [theirs.size])
+        today = _today(sweep, trials, believed)
+        hurdles = _hurdles(sweep, today, rivals, asked, expected.reshape(theirs.shape))
         chances = prediction.probability_better(hurdles.ravel(), sweep.mode)
         return chances.reshape(steps.shape), hurdles, prediction
 
@@ -260,7 +266,9 @@ class Policy:
         score = best_score(trials, sweep)
         if not math.isfinite(score):
             return _started(candidates[:1], "nothing was scored yet")
-        promising = _Promises(predictor.condition(sweep, trials), sweep, score, step)
+        posterior = predictor.condition(sweep, trials)
+        score = without_luck(score, posterior.predict(*dips(sweep, trials)).mean, sweep)
+        promising = _Promises(posterior, sweep, score, step)
         promising.judge(candidates)
         for spread in _REFINEMENTS:
             promising.judge(untried(neighbours(promising.best(_REFINED), rng, spread), tried))
@@ -374,15 +382,20 @@ def _ahead(rivals: Sequence[Trial], further: IntArray, full: int) -> IntArray:
     return np.minimum(reached + further[..., None], full)
 
 
+def _today(sweep: Sweep, trials: Sequence[Trial], believed: FloatArray) -> float:
+    """The best score of today, without the luck in it where `dips` are believed to have been worse."""
+    return without_luck(best_score(trials, sweep), believed, sweep)
+
+
 def _hurdles(
-    sweep: Sweep, trials: Sequence[Trial], rivals: Sequence[Trial], asked: Sequence[Trial], expected: FloatArray
+    sweep: Sweep, today: float, rivals: Sequence[Trial], asked: Sequence[Trial], expected: FloatArray
 ) -> FloatArray:
     """What n trials have to beat, shape ``(n, 2)``: the best score of today, or a better one to come.
 
     Trials that run meanwhile do not wait: what each is likely to come to, ``(n, 2, rivals)``, counts. What that gains
     is in docs/model_card.md.
     """
-    today, sign = best_score(trials, sweep), sweep.mode.sign
+    sign = sweep.mode.sign
     if not rivals or not math.isfinite(today):
         return np.full(expected.shape[:2], today)
     others = np.array([[rival.trial_id != trial.trial_id for rival in rivals] for trial in asked])[:, None]

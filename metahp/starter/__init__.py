@@ -16,6 +16,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -43,7 +44,12 @@ SCHEMA = pa.schema(
 def starter_sweeps() -> list[SweepHistory]:
     """One sweep per task, with complete curves; ``sweep.task["data"]`` names what it was trained on."""
     with resources.as_file(resources.files(__name__) / "curves.parquet") as path:
-        table = pq.read_table(path)
+        return recorded_sweeps(path)
+
+
+def recorded_sweeps(path: Path) -> list[SweepHistory]:
+    """The same from another file of `SCHEMA`, with `METADATA`."""
+    table = pq.read_table(path)
     trials: dict[str, list[Trial]] = defaultdict(list)
     for row in table.to_pylist():
         own = trials[row["task"]]

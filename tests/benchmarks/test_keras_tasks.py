@@ -12,6 +12,7 @@ from benchmarks.keras_tasks import record as recorder
 from benchmarks.keras_tasks.data import DATA_SETS, load
 from benchmarks.keras_tasks.models import EPOCHS, SPACES
 from benchmarks.tasks import load_task, load_tasks
+from benchmarks.tasks.keras import CURVES, keras_tasks
 from metahp.starter import METADATA, starter_sweeps
 
 FACTS = {"commit": "", "changed": False}
@@ -94,6 +95,18 @@ def test_a_recorded_configuration_answers_with_its_own_curve():
     [history] = [own for own in starter_sweeps() if own.sweep.name == "image/shapes"]
     task, trial = load_task("keras-image/shapes"), history.trials[7]
     np.testing.assert_array_equal(task.curve(trial.config).scores, trial.curve.values)
+
+
+def test_another_recording_stands_in_for_what_ships(tmp_path, monkeypatch):
+    with resources.as_file(resources.files("metahp.starter") / "curves.parquet") as path:
+        table = pq.read_table(path, filters=[("task", "=", "image/shapes")])
+    about = {METADATA: json.dumps({"image/shapes": json.loads(table.schema.metadata[METADATA])["image/shapes"]})}
+    pq.write_table(table.slice(0, 3).replace_schema_metadata(about), tmp_path / "curves.parquet")
+    monkeypatch.setenv(CURVES, str(tmp_path / "curves.parquet"))
+    [task] = keras_tasks("image")
+    scores = {tuple(task.curve(task.space.sample(np.random.default_rng(n))).scores) for n in range(30)}
+    assert task.name == "keras-image/shapes"
+    assert scores == {tuple(row) for row in table["scores"].to_pylist()[:3]}
 
 
 def test_the_starter_never_knows_the_data_of_the_task(tmp_path):
