@@ -1,4 +1,4 @@
-"""Where curves jump, a dip is not taken at its word, and what may still bloom is spared; smooth sweeps stay as before."""
+"""Where curves jump, a dip is not taken at its word, and late bloomers are spared; smooth sweeps stay as they are."""
 
 import math
 from collections.abc import Callable
