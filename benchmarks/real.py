@@ -196,12 +196,12 @@ def table(runs: Mapping[Run, Sequence[Report]]) -> Rows:
     """One row per method, after a row that names the columns; ± is over tasks, the interval over tasks and seeds."""
     regrets = {name: _regrets(runs, name) for name in dict.fromkeys(run.method for run in runs)}
     seconds = next(iter(runs)).seconds
-    rows = [["method", *(f"regret @{share * seconds:g} s" for share in SHARES), "minus random's", "epochs", "trials"]]
+    rows = [["method", *(f"regret @{share * seconds:g} s" for share in SHARES), f"minus {RIVAL}'s", "epochs", "trials"]]
     rows[0] += [f"epochs to {RIVAL}'s mean at the end, in its own", f"to {RIVAL}'s best in each sweep"]
     for name, own in regrets.items():
         by_task = own.mean(axis=1)
         numbers = [with_error(by_task[:, i]) for i in range(len(SHARES))]
-        difference = with_interval((own - regrets["random"])[:, :, -1]) if "random" in regrets else "–"
+        difference = with_interval((own - regrets[RIVAL])[:, :, -1]) if RIVAL in regrets else "–"
         reports = [reports for run, reports in runs.items() if run.method == name]
         epochs, trials = np.mean([(len(r), len({report.trial for report in r})) for r in reports], axis=0)
         rows.append([name, *numbers, difference, f"{epochs:.0f}", f"{trials:.0f}", _to_the_rivals_mean(runs, name)])

@@ -8,8 +8,10 @@ the newest proposal promised.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 import numpy as np
 
@@ -48,7 +50,7 @@ from metahp.types import (
 MAX_FALSE_PRUNES = 0.05
 _LEAST_STARTS = 4
 _DRAWS = 8  # to find one that was not tried before, in a small space
-_STALE_SHARE = 0.25  # reports per trial that a posterior may lack
+_STALE_SHARE = 0.25  # checkpoints per trial that a posterior may lack
 _RENEWED_SHARE = 0.1  # the same at a suggestion, which may take longer: decisions then hardly ever wait for a new one
 BELOW = 4.0  # of trials with predicted chances below p, about p / 4 would have won; see docs/model_card.md
 _SEVERAL = 4
@@ -105,6 +107,12 @@ class Policy:
             trials: all its trials so far, in the order in which they were suggested.
             rng: decides what is left to chance; the same state gives the same configuration.
         """
+        proposal = self._proposed(sweep, trials, rng)
+        known = self._posterior(sweep, believable(sweep, trials), math.inf)
+        known.promise(encode(sweep.space, [proposal.config]), 1)  # its first decision must not wait for what this takes
+        return proposal
+
+    def _proposed(self, sweep: Sweep, trials: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         past = self._experience(sweep)
         if past is not None and self._has_no_say(past, len(trials)):
             past = None
@@ -327,6 +335,9 @@ class _Promises:
 class _Memory:
     """The last posterior: a decision within a training loop must not wait for a new one at every report.
 
+    What it lacks is counted in checkpoints (see `is_checkpoint`): the later reports of a long training tell little that
+    is new.
+
     Attributes:
         promise: the chance of the newest proposal to be better than what is expected of the others; 1 before the first.
     """
@@ -345,8 +356,8 @@ class _Memory:
         return self._carriers[trial.trial_id]
 
     def posterior(self, predictor: Predictor, sweep: Sweep, trials: Sequence[Trial], stale: float) -> Posterior:
-        """A posterior that lacks so many reports per trial at most; of trials it is asked about it learns them."""
-        reached = {trial.trial_id: size for trial in trials if (size := len(trial.curve))}
+        """A posterior that lacks so many checkpoints per trial at most; of trials it is asked about it learns them."""
+        reached = {trial.trial_id: bisect_right(_CHECKPOINTS, size) for trial in trials if (size := len(trial.curve))}
         missing = sum(reached.values()) - sum(self._known.values())
         outdated = not 0 <= missing <= stale * len(reached) or not self._known.keys() <= reached.keys()
         if self._posterior is None or self._of != (predictor, sweep) or outdated:
@@ -373,7 +384,14 @@ def _started(
 
 def is_checkpoint(trial: Trial) -> bool:
     """Whether the last report passed one of the steps 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, ... (a quarter apart)."""
-    return passed(trial, lambda step: max(step + 1, round(step * 1.26))) is not None
+    return passed(trial, _next_checkpoint) is not None
+
+
+def _next_checkpoint(step: int) -> int:
+    return max(step + 1, round(step * 1.26))
+
+
+_CHECKPOINTS = tuple(accumulate(range(60), lambda step, _: _next_checkpoint(step), initial=1))  # up to a million
 
 
 def _ahead(rivals: Sequence[Trial], further: IntArray, full: int) -> IntArray:

@@ -21,7 +21,7 @@ from metahp.surrogate.process import KNOTS, Belief, Rows, covariance, similarity
 from metahp.types import FloatArray, IntArray
 
 ROWS_PER_TASK = 240
-_MOST_CACHED = 4096
+_MOST_CACHED = 2048
 _KNOT_BASES = time_bases(np, KNOTS)
 
 
@@ -167,7 +167,7 @@ class MemoryBelief:
 
 
 class CachedBelief:
-    """A belief that computes the tables of a configuration once.
+    """A belief that computes the tables of a configuration once, as long as they are asked for again.
 
     Args:
         belief: the belief.
@@ -176,6 +176,7 @@ class CachedBelief:
     def __init__(self, belief: Belief) -> None:
         self._belief = belief
         self._known: dict[bytes, FloatArray] = {}
+        self._older: dict[bytes, FloatArray] = {}
 
     @property
     def spread(self) -> Spread:
@@ -188,14 +189,17 @@ class CachedBelief:
 
     def tables(self, points: Points) -> FloatArray:
         """See `Belief.tables`; only configurations not met before are computed."""
+        if not len(points):
+            return self._belief.tables(points)
         keys = [unit.tobytes() + exists.tobytes() for unit, exists in zip(points.units, points.active, strict=True)]
+        self._make_room()
+        self._known |= {key: found for key in keys if (found := self._older.get(key)) is not None}
         fresh = {key: row for row, key in enumerate(keys) if key not in self._known}
-        if fresh or not keys:
-            if len(self._known) > _MOST_CACHED:
-                self._known.clear()
-                fresh = {key: row for row, key in enumerate(keys)}
-            tables = self._belief.tables(points[list(fresh.values())])
-            self._known.update(zip(fresh, tables, strict=True))
-            if not keys:
-                return tables
+        if fresh:
+            self._known.update(zip(fresh, self._belief.tables(points[list(fresh.values())]), strict=True))
         return np.stack([self._known[key] for key in keys])
+
+    def _make_room(self) -> None:
+        """Of the hundreds of candidates that were judged once none stays for good, of the trials all."""
+        if len(self._known) > _MOST_CACHED:
+            self._known, self._older = {}, self._known
