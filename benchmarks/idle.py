@@ -6,8 +6,8 @@ On a real local Ray, trials that sleep and report once; each worker writes down 
 empty store, a searcher that thinks and every result on the disk, against plain Ray Tune that keeps its workers:
 
 * 80 trials of 0.2 seconds, 8 at once: Tune gives a waiting trial the worker that becomes free and cancels the one that
-  was starting, so that few workers ever come up. (Where each worker's first trial is long, say because it imports
-  Keras, they do come up, and both ways take as long.)
+  was starting, so that few workers ever come up: how many is luck, so both ways are run seven times, in turn. (Where
+  each worker's first trial is long, say because it imports Keras, they do come up, and both ways take as long.)
 * 200 trials of 5 to 10 seconds, 2 at once.
 
 Counted from the first trial's start to the last one's end, so the start of the first workers is left out.
@@ -19,8 +19,8 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from ray import tune
 
 from benchmarks.processes import local_ray
 from benchmarks.provenance import about_this_run, line_about
-from benchmarks.report import Rows, markdown, write_csv
+from benchmarks.report import Rows, markdown, with_range, write_csv
 from metahp.space import Float, SearchSpace
 from metahp.types import Mode
 from metahp_cluster import Budget, Resources, Sweep, run
@@ -44,11 +44,13 @@ class Load:
         trials: how many.
         at_once: workers.
         seconds: the shortest and the longest trial.
+        repeats: how often it is run.
     """
 
     trials: int
     at_once: int
     seconds: tuple[float, float]
+    repeats: int = 1
 
     @property
     def told(self) -> str:
@@ -57,11 +59,26 @@ class Load:
         return f"{self.trials} trials of {low:g}{f' to {high:g}' if high > low else ''} s, {self.at_once} at once"
 
 
-LOADS = (Load(80, 8, (0.2, 0.2)), Load(200, 2, (5.0, 10.0)))
+LOADS = (Load(80, 8, (0.2, 0.2), repeats=7), Load(200, 2, (5.0, 10.0)))
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What came of a load.
+
+    Attributes:
+        workers: how many were used.
+        seconds: from the first start to the last end.
+        idle: the share of that in which workers waited.
+    """
+
+    workers: int
+    seconds: float
+    idle: float
 
 
 def run_idle(out: Path, loads: tuple[Load, ...] = LOADS) -> str:
-    """Runs both ways of each load, each on a Ray of its own; writes ``idle.md`` and ``.csv``.
+    """Runs both ways of each load in turn, each on a Ray of its own; writes ``idle.md`` and ``.csv``.
 
     Args:
         out: directory of the results.
@@ -70,10 +87,12 @@ def run_idle(out: Path, loads: tuple[Load, ...] = LOADS) -> str:
     Returns:
         the table as Markdown.
     """
-    rows: Rows = [["trials", "run by", "workers", "seconds", "idle"]]
+    rows: Rows = [["trials", "run by", "workers", "seconds", "idle", "times faster, each pair"]]
     for load in loads:
-        for name, sweep in (("metahp run", _metahp), ("Ray Tune, workers kept", _tune)):
-            rows.append([load.told, name, *_measured(sweep, load)])
+        pairs = [(_measured(_metahp, load), _measured(_tune, load)) for _ in range(load.repeats)]
+        faster = with_range([theirs.seconds / ours.seconds for ours, theirs in pairs], ".1f")
+        rows.append([load.told, "metahp run", *_row([ours for ours, _ in pairs]), faster])
+        rows.append([load.told, "Ray Tune, workers kept", *_row([theirs for _, theirs in pairs]), "–"])
     out.mkdir(parents=True, exist_ok=True)
     text = f"## Idle workers\n\n{markdown(rows)}\n\n{line_about([about_this_run()])}"
     (out / "idle.md").write_text(text + "\n", encoding="utf-8")
@@ -81,15 +100,19 @@ def run_idle(out: Path, loads: tuple[Load, ...] = LOADS) -> str:
     return text
 
 
-def _measured(sweep: Callable[[Load, Path], None], load: Load) -> list[str]:
-    """Workers that were used, seconds from the first start to the last end, share of that in which they waited."""
+def _row(runs: Sequence[Run]) -> list[str]:
+    columns = zip(*(astuple(run) for run in runs), strict=True)
+    return [with_range(column, form) for column, form in zip(columns, (".0f", ".1f", ".1%"), strict=True)]
+
+
+def _measured(sweep: Callable[[Load, Path], None], load: Load) -> Run:
     with tempfile.TemporaryDirectory() as folder, local_ray():
         sweep(load, Path(folder))
         slept = [json.loads(line) for line in (Path(folder) / "diary").read_text(encoding="utf-8").splitlines()]
     workers = {worker for worker, _, _ in slept}
     took = max(end for _, _, end in slept) - min(begin for _, begin, _ in slept)
     busy = sum(end - begin for _, begin, end in slept)
-    return [str(len(workers)), f"{took:.1f}", f"{1.0 - busy / (took * load.at_once):.1%}"]
+    return Run(len(workers), took, 1.0 - busy / (took * load.at_once))
 
 
 def _metahp(load: Load, folder: Path) -> None:

@@ -171,6 +171,12 @@ def with_interval(differences: FloatArray) -> str:
     return f"{differences.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
+def with_range(numbers: Sequence[float], form: str = ".2f") -> str:
+    """The median, with the smallest and the largest where there are several."""
+    median, low, high = (format(f(numbers), form) for f in (np.median, min, max))
+    return f"{median} ({low} – {high})" if len(numbers) > 1 else median
+
+
 def _circumstances(study: Study) -> str:
     lines = [
         f"{len(study.tasks)} tasks × {study.seeds} seeds, {study.workers} workers, {study.trainings:g} full "

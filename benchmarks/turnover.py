@@ -27,7 +27,7 @@ from benchmarks.history import Past
 from benchmarks.methods.registry import Setting, method_named
 from benchmarks.processes import local_ray
 from benchmarks.provenance import about_this_run, line_about
-from benchmarks.report import Rows, markdown, write_csv
+from benchmarks.report import Rows, markdown, with_range, write_csv
 from benchmarks.tasks import load_task
 from metahp.pruning import Prune
 from metahp.space import Float, SearchSpace
@@ -64,12 +64,12 @@ def run_turnover(methods: Sequence[str], out: Path, *, trials: int = 6, reports:
     rows: Rows = [["run by", "s to the next first step, worker kept", "worker started anew", "results/s"]]
     with local_ray():
         speed = _per_second(_metahp(2, reports, at_once=cores), reports)
-        rows.append(["metahp run", _spread(_gaps(_metahp(trials, _LAST, at_once=1))), "–", f"{speed:.0f}"])
+        rows.append(["metahp run", with_range(_gaps(_metahp(trials, _LAST, at_once=1))), "–", f"{speed:.0f}"])
     for name in methods:
         with local_ray():
             kept, fresh = (_gaps(_tune(name, trials, _LAST, at_once=1, reuse=reuse)) for reuse in (True, False))
             speed = _per_second(_tune(name, 2, reports, at_once=cores, reuse=True), reports)
-        rows.append([f"Ray Tune, {name}", _spread(kept), _spread(fresh), f"{speed:.0f}"])
+        rows.append([f"Ray Tune, {name}", with_range(kept), with_range(fresh), f"{speed:.0f}"])
     out.mkdir(parents=True, exist_ok=True)
     about = line_about([about_this_run()])
     text = f"## Turnover\n\nMedian and range of {trials - 1} changes.\n\n{markdown(rows)}\n\n{about}"
@@ -148,7 +148,3 @@ def _gaps(lives: Lives) -> list[float]:
 def _per_second(lives: Lives, reports: int) -> float:
     took = max(end for _, end in lives) - min(begin for begin, _ in lives)
     return len(lives) * (reports - 1) / took
-
-
-def _spread(gaps: Sequence[float]) -> str:
-    return f"{np.median(gaps):.2f} ({min(gaps):.2f} – {max(gaps):.2f})"

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.__main__ import app
+from benchmarks.idle import Load, run_idle
 from benchmarks.scale import run_scale
 from benchmarks.turnover import run_turnover
 
@@ -26,6 +27,20 @@ def test_a_second_sweep(tmp_path: Path) -> None:
     for _, _, without, with_store, difference in rows:
         assert float(difference.split()[0]) == pytest.approx(float(with_store) - float(without), abs=2e-3)
     assert (tmp_path / "second_sweep.png").stat().st_size > 1000
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_idle_workers_of_a_real_ray(tmp_path: Path) -> None:
+    run_idle(tmp_path, (Load(6, 2, (0.05, 0.1), repeats=2),))
+    _, ours, theirs = csv.reader((tmp_path / "idle.csv").open())
+    for row in (ours, theirs):
+        assert row[0] == "6 trials of 0.05 to 0.1 s, 2 at once"
+        assert 1 <= float(row[2].split()[0]) <= 2
+        assert float(row[3].split()[0]) > 6 * 0.05 / 2
+        assert 0.0 <= float(row[4].split("%")[0]) < 100.0
+    median, low, high = (float(ours[5].split()[n].strip("()")) for n in (0, 1, 3))
+    assert low <= median <= high
 
 
 @pytest.mark.ray
