@@ -27,7 +27,9 @@ class Spy(tune.Callback):
 
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_here")
-def test_statistics_of_metrics_are_dropped_and_resources_shared(sweep_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_statistics_of_metrics_are_dropped_and_resources_shared(
+    sweep_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     spy = Spy()
     monkeypatch.setattr(tuning, "_loggers", lambda sweep, folder: [spy])
     result = run(load_sweep(sweep_file()))

@@ -326,3 +326,25 @@ def test_decisions_and_suggestions_are_quick(learned: KerasPredictor, toy_task: 
     for trial in trials[:20]:
         policy.decide(task.sweep("new"), trials, trial)
     assert process_time() - start < 20 * 0.1
+
+
+def test_late_reports_of_long_trainings_hardly_make_decisions_wait(trial_of: Make) -> None:
+    """Between two checkpoints there are ever more reports, which tell little: they alone outdate no posterior."""
+
+    class Counting(PriorPredictor):
+        conditioned = 0
+
+        def condition(self, sweep: Sweep, trials: Sequence[Trial]) -> Any:
+            self.conditioned += 1
+            return super().condition(sweep, trials)
+
+    predictor, sweep = Counting(), Sweep("s", LINE, "m", Mode.MAX, 200)
+    policy = Policy(predictor)
+    curves = [[(0.5 + 0.02 * n) * (1.0 - 0.9 / step) for step in range(1, 201)] for n in range(21)]
+    over = [trial_of(f"t{n}", {"x": n / 21}, curve, status="completed") for n, curve in enumerate(curves[1:])]
+    asked = 0
+    for step in range(7, 200):
+        trial = trial_of("long", {"x": 0.99}, curves[0][:step])
+        asked += policy.decide(sweep, [*over, trial], trial).is_predicted
+    assert asked == 14
+    assert predictor.conditioned <= 4
