@@ -1,6 +1,6 @@
 """Question: for what share of a sweep do workers wait, and what becomes of trials that are shorter than their start?
 
-Command: ``python -m benchmarks idle --out results``; half an hour, most of which is slept.
+Command: ``python -m benchmarks idle --out results``; 35 minutes, most of which is slept.
 
 On a real local Ray, trials that sleep and report once; each worker writes down when it slept. ``metahp run`` with an
 empty store, a searcher that thinks and every result on the disk, against plain Ray Tune that keeps its workers:
