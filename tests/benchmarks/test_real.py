@@ -29,11 +29,17 @@ def made_up(method: str, regret: float, after_s: float) -> dict[Run, list[Report
 
 
 def test_the_table_counts_seconds_and_pairs_its_differences():
-    head, random, meta = table(made_up("random", 0.5, 6.0) | made_up("meta", 0.3, 4.0))
-    assert head[1:4] == ["regret @5 s", "regret @10 s", "regret @20 s"]
-    assert [cell[:5] for cell in random[1:4]] == ["1.000", "0.500", "0.500"]
+    head, asha, meta = table(made_up("asha", 0.5, 6.0) | made_up("meta", 0.3, 4.0))
+    assert head[1:5] == ["regret @5 s", "regret @10 s", "regret @20 s", "minus asha's"]
+    assert [cell[:5] for cell in asha[1:4]] == ["1.000", "0.500", "0.500"]
     assert [cell[:5] for cell in meta[1:4]] == ["0.300", "0.300", "0.300"]
     assert meta[4] == "-0.200 [-0.200, -0.200]"
+    assert meta[5:7] == ["2", "1"]
+
+
+def test_without_its_rival_the_table_compares_nothing():
+    _, random, meta = table(made_up("random", 0.5, 6.0) | made_up("meta", 0.3, 4.0))
+    assert random[4] == meta[4] == "–"
     assert meta[5:] == ["2", "1", "–", "–"]
 
 
