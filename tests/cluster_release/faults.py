@@ -36,6 +36,7 @@ TRIALS, EPOCHS = 4, 8
 NOTICED_S = 10.0  # until Ray says that a node is dead
 ELSEWHERE_S = 20.0  # until its trial has trained an epoch on another one
 AGAIN = 1  # epochs that are trained twice, with a checkpoint each epoch
+ARRIVED_S = 2.0  # from the end of an epoch until the driver certainly has its result
 TRAIN = """
 import json, socket, tempfile, time
 from pathlib import Path
@@ -223,7 +224,7 @@ def wrong_token(at: Cluster) -> Figures:
 def head_lost(at: Cluster) -> Figures:
     """Power loss of the head node, on which the sweep's driver runs; all nodes are started again, the sweep resumed."""
     sweep = at.sweep()
-    at.wait_for(lambda diary: max(Counter(x for *_, x, _ in diary).values(), default=0) >= EPOCHS and len(diary) > 12)
+    at.wait_for(lambda diary: bool(_over(diary, time.time())) and len(diary) > 12)
     lost_at = time.time()
     at.nodes("kill", 0)
     sweep.communicate(timeout=60)
@@ -234,7 +235,7 @@ def head_lost(at: Cluster) -> Figures:
     resumed = at.sweep("--resume")
     output, _ = resumed.communicate(timeout=200)
     _check(resumed, output)
-    done = {x for x, epochs in Counter(x for *_, x, _ in before).items() if epochs >= EPOCHS}
+    done = _over(before, lost_at)
     again = {x for *_, x, _ in at.diary()[len(before) :]}
     return {
         "trials finished": _all_finished(at),
@@ -257,6 +258,13 @@ def _busy_worker(diary: list[Entry]) -> tuple[int, float] | None:
     """A node other than the head with a trial that is two epochs old."""
     counts = Counter((where, x) for _, where, x, _ in diary if where != "mhp0")
     return next(((int(where[-1]), x) for (where, x), epochs in counts.items() if 2 <= epochs < EPOCHS - 2), None)
+
+
+def _over(diary: list[Entry], now: float) -> set[float]:
+    """The trials that have had their last epoch for a while: its result is on its way to the driver at first."""
+    return {
+        x for x, epochs in Counter(x for when, _, x, _ in diary if when < now - ARRIVED_S).items() if epochs >= EPOCHS
+    }
 
 
 def _twice(diary: list[Entry]) -> int:
