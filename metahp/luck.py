@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from metahp.candidates import leading
 from metahp.features import scale_of
 from metahp.types import FloatArray, Sweep, Trial, incumbent
 
@@ -18,7 +19,6 @@ JUMPY = 0.05  # no recorded curves of LCBench or TaskSet jump so far, those of s
 _SMOOTH = 0.04  # what the surrogate takes a report's noise to be
 _DOUBT = 5  # reports: so much is a sweep taken to be smooth before it shows otherwise
 _BACK_AND_FORTH = 1.218  # E[max(-xy, 0)] of successive differences x and y of white noise with variance 1
-_BEST = 5
 _LATE = 0.5
 
 
@@ -44,10 +44,8 @@ def dips(sweep: Sweep, trials: Sequence[Trial]) -> tuple[list[Trial], list[int]]
     """The few best trials with the steps of their best scores, which may be luck; none where curves do not jump."""
     if noise(sweep, trials) <= JUMPY:
         return [], []
-    sign = sweep.mode.sign
-    scored = [(sign * best, trial) for trial in trials if (best := trial.curve.best(sweep.mode)) is not None]
-    lucky = [trial for _, trial in sorted(scored, key=lambda pair: -pair[0])[:_BEST]]
-    return lucky, [int(trial.curve.steps[np.nanargmax(_finite(sign * trial.curve.values))]) for trial in lucky]
+    lucky = [trials[place] for place in leading(trials, sweep.mode)]
+    return lucky, [int(trial.curve.steps[trial.curve.values == trial.curve.best(sweep.mode)][0]) for trial in lucky]
 
 
 def without_luck(score: float, believed: FloatArray, sweep: Sweep) -> float:
@@ -78,7 +76,3 @@ def may_bloom(sweep: Sweep, trials: Sequence[Trial], trial: Trial) -> bool:
     mine, then, top = scale.levels(np.array(scores, np.float64))  # nothing reported by then is the worst there is
     is_level = then <= mine <= top and then <= _LATE * top and top > 0.0
     return bool(is_level) and noise(sweep, trials) > JUMPY
-
-
-def _finite(values: FloatArray) -> FloatArray:
-    return np.where(np.isfinite(values), values, -np.inf)

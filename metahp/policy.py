@@ -107,12 +107,6 @@ class Policy:
             trials: all its trials so far, in the order in which they were suggested.
             rng: decides what is left to chance; the same state gives the same configuration.
         """
-        proposal = self._proposed(sweep, trials, rng)
-        known = self._posterior(sweep, believable(sweep, trials), math.inf)
-        known.promise(encode(sweep.space, [proposal.config]), 1)  # its first decision must not wait for what this takes
-        return proposal
-
-    def _proposed(self, sweep: Sweep, trials: Sequence[Trial], rng: np.random.Generator) -> Proposal:
         past = self._experience(sweep)
         if past is not None and self._has_no_say(past, len(trials)):
             past = None
