@@ -12,11 +12,11 @@ import contextlib
 import json
 import logging
 import re
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import reduce
 from operator import and_
+from time import monotonic
 from typing import Any
 
 import pyarrow as pa
@@ -279,7 +279,7 @@ class Segments:
     def _is_good(self, segment: Segment, spool_id: str) -> bool:
         if segment.name in self._good:
             return True
-        if segment.name in self._bad or time.monotonic() < self._skipped.get(segment.name, 0.0):
+        if segment.name in self._bad or monotonic() < self._skipped.get(segment.name, 0.0):
             return False
         try:
             content = self._content(segment.name)
@@ -340,7 +340,7 @@ class Segments:
 
     def _skip(self, name: str, reason: str) -> None:
         """Leaves out a file that the disk does not give, for a while: asking may take seconds each time."""
-        self._skipped[name] = time.monotonic() + ASK_AGAIN_S
+        self._skipped[name] = monotonic() + ASK_AGAIN_S
         self._warn_once(name, reason)
 
     def _warn_once(self, name: str, reason: str) -> None:

@@ -177,7 +177,7 @@ def test_a_file_that_the_disk_does_not_give_hides_no_other(pieces, monkeypatch, 
     assert broken.exists()
     monkeypatch.undo()
     assert len(reader.holes()) == 1  # it is not asked for again at once
-    monkeypatch.setattr(segments.time, "monotonic", lambda: float("inf"))
+    monkeypatch.setattr(segments, "monotonic", lambda: float("inf"))
     assert reader.holes() == []
     assert sum(batch.num_rows for batch in reader.scan()) == ROWS
 
