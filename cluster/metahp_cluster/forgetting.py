@@ -3,7 +3,7 @@
 Of a trial that is over Tune remembers more than anybody asks for: for each metric its newest values and their averages,
 46 kB a trial, for `ExperimentAnalysis`, which would ask for the best trial by them. Here the store knows that, and
 `metahp run` never asks Tune. And each trial has read its trainable anew, and keeps a description of its own of the
-resources that all of them have: 3 kB.
+resources that all of them have, 3 kB, and the question where its worker runs, with Ray's books on it, 2 kB.
 
 And what was freed must go back to the system. glibc, which finds out that large arrays come and go, takes them from
 the heap, where small things that stay lie between them: from the 200th trial to the 800th the driver grew by 98 MB, of
@@ -42,6 +42,7 @@ class Forget(Callback):
         """Drops it."""
         counted = trial.run_metadata
         counted.metric_n_steps, counted.metric_analysis = {}, {}
+        trial._default_result_or_future = None  # where its worker ran: Ray keeps that as long as somebody may ask
         own = trial.placement_group_factory
         if own is not None:  # None where the trial failed before it was placed
             trial.placement_group_factory = self._resources.setdefault(own, own)

@@ -66,6 +66,13 @@ def publish(path: Path, write: Callable[[Path], None], *, replace: bool = False)
     Returns:
         False if a file was there already and was left alone.
     """
+    try:
+        return _published(path, write, replace)
+    except FileNotFoundError:  # whoever finished with the folder meanwhile has tidied up, as `Segments.tidy` does
+        return _published(path, write, replace)
+
+
+def _published(path: Path, write: Callable[[Path], None], replace: bool) -> bool:
     temporary = path.with_name(f"{TEMPORARY}{uuid4().hex}")
     try:
         write(temporary)

@@ -19,10 +19,12 @@ class Spy(tune.Callback):
 
     left: list[int]
     resources: set[int]
+    asked: list[Any]
 
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
         self.left = [len(trial.metric_analysis) + len(trial.metric_n_steps) for trial in trials]
         self.resources = {id(trial.placement_group_factory) for trial in trials}
+        self.asked = [own for trial in trials if (own := trial._default_result_or_future) is not None]
 
 
 @pytest.mark.ray
@@ -36,6 +38,7 @@ def test_statistics_of_metrics_are_dropped_and_resources_shared(
     assert result.is_complete, result.halted
     assert spy.left == [0] * 5
     assert len(spy.resources) == 1
+    assert spy.asked == []
     assert result.best_value is not None  # the store has what Tune has forgotten
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from metahp.errors import MetaHPError, StoreError
 from metahp.store import Store, sealing, upkeep
+from metahp.store import files as store_files
 from metahp.types import Measurement
 from metahp_cluster import store_cli
 
@@ -45,6 +46,23 @@ def files(store: Store) -> list[Path]:
 
 def steps_of(store: Store) -> list[int]:
     return [step for batch in Store(store.path).scan(columns=["step"]) for step in batch["step"].to_pylist()]
+
+
+def test_merging_goes_on_where_the_owner_of_a_driver_run_tidies_up_meanwhile(pieces, monkeypatch):
+    """Who finishes with a run deletes all half-written files in its folder, and somebody may be merging just then."""
+    segments = pieces._tables["results"]
+    [spool_id], sync, tidied = segments.spools(), store_files.sync, []
+
+    def tidied_first(path: Path) -> None:
+        if not tidied and path.match("results/*/.tmp-*"):
+            segments.tidy(spool_id)
+            tidied.append(path)
+        sync(path)
+
+    monkeypatch.setattr(store_files, "sync", tidied_first)
+    assert pieces.compact().after == 3  # a file for each table that has rows
+    assert tidied
+    assert steps_of(pieces) == list(range(1, 41))
 
 
 def test_a_whole_store_is_whole(pieces):
