@@ -26,7 +26,9 @@ CONFIDENCE = 0.9
 
 def audit(
     location: Location = None,
-    sweep_id: Annotated[str | None, typer.Option("--sweep", help="By default all of them.", metavar="ID")] = None,
+    sweep_id: Annotated[
+        str | None, typer.Option("--sweep", help="By name or id; by default all of them.", metavar="SWEEP")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say how often stopping trials was right: some run on all the same, so that this is known.

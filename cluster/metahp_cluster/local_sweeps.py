@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from metahp.errors import StoreError
 from metahp.store import Store
 from metahp.types import TrialStatus
 from metahp_cluster.as_json import print_json
 from metahp_cluster.printable import print_lines
+from metahp_cluster.sweep_ids import known_id
 from metahp_cluster.tables import print_table
 from metahp_cluster.ui.watch import Entry, Watch
 
@@ -37,7 +37,7 @@ def tell_sweep(store: Store, wanted: str, *, as_json: bool) -> None:
     Raises:
         StoreError: there is none, or the id begins several.
     """
-    now, entry = datetime.now(UTC), _found(store, wanted)
+    now, entry = datetime.now(UTC), Watch(store).entry(known_id(store, wanted))
     data = _data(entry, now)
     if as_json:
         print_json(data)
@@ -50,15 +50,6 @@ def tell_sweep(store: Store, wanted: str, *, as_json: bool) -> None:
         f"best {data['metric']}: {best}",
     )
     print_lines(lines)
-
-
-def _found(store: Store, wanted: str) -> Entry:
-    entries = Watch(store).entries()
-    named = [each for each in entries if each.summary.sweep.name == wanted][:1]
-    found = named or [each for each in entries if each.summary.sweep.sweep_id.startswith(wanted)]
-    if len(found) != 1:
-        raise StoreError(f"{store.location} holds {len(found) or 'no'} sweeps {wanted!r}; metahp list names them all")
-    return found[0]
 
 
 def _data(entry: Entry, now: datetime) -> dict[str, Any]:

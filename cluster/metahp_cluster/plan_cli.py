@@ -27,8 +27,8 @@ from metahp_cluster.own_store import Location, opened
 from metahp_cluster.plan_text import BAND, advised, as_data, planned, target_data, verdict_data
 from metahp_cluster.printable import print_lines
 from metahp_cluster.recommend_cli import past_for
-from metahp_cluster.report_cli import chosen
 from metahp_cluster.spec import Resources, Sweep, load_sweep, recorded
+from metahp_cluster.sweep_ids import Wanted, chosen
 from metahp_cluster.thinking import thinking
 
 _PLANNED = "planned"
@@ -65,7 +65,7 @@ def plan(
 
 def advise(
     location: Location = None,
-    sweep_id: Annotated[str | None, typer.Option("--sweep", help="By default the newest.", metavar="ID")] = None,
+    wanted: Wanted = None,
     trials: Annotated[int, typer.Option(min=1, help="How many more trials to think of.", metavar="N")] = 10,
     as_json: AsJson = False,
 ) -> None:
@@ -76,7 +76,7 @@ def advise(
     Example: metahp advise --trials 20
     """
     store = opened(location)
-    history = chosen(store, sweep_id)
+    history = chosen(store, wanted)
     with thinking("simulating further trials"):
         predictor = load_or_fit(store, exclude={history.sweep.sweep_id})
         ahead = outlook(predictor, history.sweep, history.trials, trials)

@@ -7,20 +7,17 @@ from typing import Annotated
 
 import typer
 
-from metahp.errors import StoreError
-from metahp.store import Store
-from metahp.types import SweepHistory
 from metahp_cluster.as_json import AsJson, print_json
 from metahp_cluster.damage import warn_of_holes
 from metahp_cluster.own_store import Location, opened
 from metahp_cluster.printable import printable
 from metahp_cluster.results import SweepResult
-from metahp_cluster.sweep_ids import known_id
+from metahp_cluster.sweep_ids import Wanted, chosen
 
 
 def report(
     location: Location = None,
-    sweep_id: Annotated[str | None, typer.Option("--sweep", help="By default the newest.", metavar="ID")] = None,
+    wanted: Wanted = None,
     whole: Annotated[bool, typer.Option("--all", help="Of all sweeps of the store, on one page.")] = False,
     output: Annotated[Path, typer.Option(help="Where to.", metavar="FILE")] = Path("report.html"),
     as_json: AsJson = False,
@@ -32,14 +29,14 @@ def report(
     from metahp_cluster.report import context, write_report, write_store_report  # and Plotly with it
 
     store = opened(location)
-    if whole and sweep_id is not None:
+    if whole and wanted is not None:
         raise typer.BadParameter("--all is the whole store, --sweep one sweep of it; give one of them")
     if whole:
         write_store_report(output, store)
         warn_of_holes(store)
         _say(output, store.location, None, as_json)
         return
-    history = chosen(store, sweep_id)
+    history = chosen(store, wanted)
     longest = max((trial.curve.last_step for trial in history.trials), default=1)
     result = SweepResult(
         history=history,
@@ -55,15 +52,3 @@ def report(
 
 def _say(output: Path, about: str, sweep_id: str | None, as_json: bool) -> None:
     print_json({"file": output, "sweep_id": sweep_id}) if as_json else print(printable(f"{about}: {output}"))
-
-
-def chosen(store: Store, sweep_id: str | None) -> SweepHistory:
-    """A sweep of a store, by its id or how that begins; the newest where none is named.
-
-    Raises:
-        StoreError: there is none, or more than one.
-    """
-    sweeps = store.sweeps()
-    if not sweeps:
-        raise StoreError(f"{store.location} holds no sweeps; metahp run and metahp import fill it")
-    return store.history(known_id(store, sweep_id) if sweep_id else sweeps[-1].sweep_id)

@@ -16,6 +16,7 @@ from metahp_cluster.as_json import AsJson, print_json
 from metahp_cluster.damage import warn_of_holes
 from metahp_cluster.own_store import store_and_word
 from metahp_cluster.printable import print_lines
+from metahp_cluster.sweep_ids import Wanted, known_id
 from metahp_cluster.thinking import thinking
 from metahp_cluster.why_picture import check_format, draw
 from metahp_cluster.why_text import told
@@ -26,7 +27,7 @@ def why(
         list[str],
         typer.Argument(help="The trial, or how its id begins; before it the store.", metavar="[STORE] TRIAL"),
     ],
-    sweep_id: Annotated[str | None, typer.Option("--sweep", help="By default the newest.", metavar="ID")] = None,
+    wanted: Wanted = None,
     png: Annotated[
         Path | None, typer.Option(help="Also draw it: forecast against what was seen.", metavar="FILE")
     ] = None,
@@ -40,7 +41,7 @@ def why(
         check_format(png)
     store, trial_id = store_and_word(words)
     with thinking("looking at the trial, its forecasts and its relatives"):
-        found = explain(store, trial_id, sweep_id)
+        found = explain(store, trial_id, known_id(store, wanted) if wanted else None)
     warn_of_holes(store)
     if png is not None:
         draw(found, png)

@@ -109,10 +109,13 @@ def test_the_report_has_gate_certificate_and_coverage(
         assert ("the gate is open" in text) == (words == ["--sweep", "0195"])
 
 
-def test_the_beginning_of_an_id_has_to_be_clear(running: tuple[Store, SweepWriter], tmp_path: Path) -> None:
+def test_a_sweep_is_named_by_its_name_or_a_clear_beginning_of_its_id(
+    running: tuple[Store, SweepWriter], tmp_path: Path
+) -> None:
     store, page = str(running[0].path), str(tmp_path / "page.html")
     for command in (["report", store, "--output", page], ["audit", store]):
         app([*command, "--sweep", "s-1"], standalone_mode=False)
+        app([*command, "--sweep", "an earlier one"], standalone_mode=False)
         with pytest.raises(StoreError, match=r"2 sweeps of .* begin with 's-' \(s-0, s-1\)"):
             app([*command, "--sweep", "s-"], standalone_mode=False)
 

@@ -47,9 +47,9 @@ def test_one_sweep_by_id_or_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert "trials: 1 running, 13 completed, 7 stopped" in told
     assert "best acc: 0.8" in told
     assert json.loads(said(capsys, "status", "s-1", "--json"))["state"] == "running"
-    with pytest.raises(StoreError, match="holds 2 sweeps 's-'"):
+    with pytest.raises(StoreError, match=r"2 sweeps of .* begin with 's-'"):
         said(capsys, "status", "s-")
-    with pytest.raises(StoreError, match="holds no sweeps 'none'"):
+    with pytest.raises(StoreError, match="holds no sweep 'none'; metahp list"):
         said(capsys, "status", "none")
 
 
