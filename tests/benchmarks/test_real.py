@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from benchmarks import real, real_life
 from benchmarks.__main__ import app
 from benchmarks.keras_tasks import data, models
-from benchmarks.real import WORKLOADS, Report, Run, table
+from benchmarks.real import WORKLOADS, Report, Run, epochs_to_the_rival, table
 from benchmarks.real_life import run_real_lives
 from benchmarks.tasks import load_task, load_tasks
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("no_logged_errors")
 
 
 def made_up(method: str, regret: float, after_s: float) -> dict[Run, list[Report]]:
-    """On both tasks, two seeds: one result with regret 1 at once, one with the given regret later."""
+    """On all tasks, two seeds: one result with regret 1 at once, one with the given regret later."""
     runs = {}
     for name in WORKLOADS:
         reference = load_task(name).reference
@@ -40,16 +40,19 @@ def test_the_table_counts_seconds_and_pairs_its_differences():
 def test_without_its_rival_the_table_compares_nothing():
     _, random, meta = table(made_up("random", 0.5, 6.0) | made_up("meta", 0.3, 4.0))
     assert random[4] == meta[4] == "–"
-    assert meta[5:] == ["2", "1", "–", "–"]
+    assert meta[5:] == ["2", "1", "–"]
 
 
 def test_epochs_are_counted_to_what_asha_has_come_to():
     asha, worse, better = made_up("asha", 0.3, 6.0), made_up("random", 0.5, 6.0), made_up("meta", 0.2, 6.0)
     runs = asha | worse | {run: reports[1:] for run, reports in better.items()}
     head, *rows = table(runs)
-    assert head[-2:] == ["epochs to asha's mean at the end, in its own", "to asha's best in each sweep"]
-    assert [row[-2] for row in rows] == ["1.00×", "never", "0.50×"]
-    assert [row[-1] for row in rows] == ["1.00× (4 of 4 reach it)", "inf× (0 of 4 reach it)", "0.50× (4 of 4 reach it)"]
+    assert head[-1] == "epochs to asha's best in each sweep, in its own"
+    assert [row[-1] for row in rows] == ["1.00× (8 of 8 reach it)", "inf× (0 of 8 reach it)", "0.50× (8 of 8 reach it)"]
+    head, *rows = epochs_to_the_rival(runs)
+    assert head[2:] == ["to asha's mean at 5 s", "to asha's mean at 10 s", "to asha's mean at 20 s"]
+    assert [row[:2] for row in rows[:2]] == [[WORKLOADS[0], "random"], [WORKLOADS[0], "meta"]]
+    assert rows[-2:] == [["all", "random", "1.00×", "never", "never"], ["all", "meta", "1.00×", "0.50×", "0.50×"]]
 
 
 @pytest.mark.ray
