@@ -7,6 +7,7 @@ family            tasks
 ``taskset``       8 text tasks, Adam's own 8 hyperparameters, 50 steps (recorded; data beside it)
 ``keras-…``       5 to 9 tasks of each kind of data: small networks, really trained (recorded; ships with MetaHP)
 ``synthetic-…``   6 tasks of each kind of made-up curves, see `benchmarks.tasks.synthetic`
+``mazes`` …       14 of three other kinds of work, on which nothing was chosen, see `benchmarks.tasks.trained`
 ================  ======================================================================================
 
 >>> [task.name for task in load_tasks("synthetic-late")][:2]
@@ -25,6 +26,7 @@ from benchmarks.tasks.synthetic import KINDS as SYNTHETIC_KINDS
 from benchmarks.tasks.synthetic import synthetic_tasks
 from benchmarks.tasks.task import Curve, Reference, Task, TaskDataMissingError
 from benchmarks.tasks.taskset import taskset_tasks
+from benchmarks.tasks.trained import linear_tasks, maze_tasks, tree_tasks
 
 __all__ = ["Curve", "Reference", "Task", "TaskDataMissingError", "families", "load_task", "load_tasks"]
 
@@ -81,4 +83,5 @@ def _family(name: str) -> tuple[Task, ...]:
 def _loaders() -> dict[str, Callable[[], tuple[Task, ...]]]:
     trained = {f"keras-{kind}": partial(keras_tasks, kind) for kind in KERAS_KINDS}
     made_up = {f"synthetic-{kind}": partial(synthetic_tasks, kind) for kind in SYNTHETIC_KINDS}
-    return {"lcbench": lcbench_tasks, "taskset": taskset_tasks, **trained, **made_up}
+    others = {"mazes": maze_tasks, "linear": linear_tasks, "trees": tree_tasks}
+    return {"lcbench": lcbench_tasks, "taskset": taskset_tasks, **trained, **made_up, **others}

@@ -1,9 +1,21 @@
 """Tasks: curves that are always the same, references, and the synthetic optima."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from benchmarks.tasks import Curve, Reference, TaskDataMissingError, families, load_task, load_tasks
+from benchmarks.tasks import (
+    Curve,
+    Reference,
+    TaskDataMissingError,
+    families,
+    linear,
+    load_task,
+    load_tasks,
+    mazes,
+    trained,
+)
 from benchmarks.tasks import task as task_module
 from benchmarks.tasks.synthetic import KINDS, TASKS_PER_KIND, best_config
 from metahp.errors import RecordError, SearchSpaceError
@@ -130,3 +142,32 @@ def test_taskset_answers_with_what_was_recorded() -> None:
     scores = np.concatenate([t.curve(t.space.sample(rng)).scores for t in tasks for _ in range(20)])
     assert np.isnan(scores).any()
     assert np.nanmin(scores) > 0.1
+
+
+@pytest.mark.parametrize("name", ["mazes/0", "mazes/4", "linear/2", "linear/3", "trees/0"])
+def test_what_is_trained_when_it_is_asked_for_is_always_the_same(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trained, "CACHE", tmp_path)
+    tasks = {own.name: own for load in (trained.maze_tasks, trained.linear_tasks, trained.tree_tasks) for own in load()}
+    task, rng = tasks[name], np.random.default_rng(0)
+    for config in [task.space.sample(rng) for _ in range(3)]:
+        first, again = task.source([config])[0], task.source([config | {"another[1]/key": 1}])[0]
+        np.testing.assert_array_equal(first.scores, again.scores)
+        assert first.scores.shape == (task.max_step,)
+        assert np.isfinite(first.scores).any()
+    assert sum(path.name == "output.pkl" for path in tmp_path.rglob("*")) == 3  # and is trained once
+
+
+def test_weights_that_go_to_infinity_are_scores_that_are_not_numbers() -> None:
+    wild = {"alpha": 1e-7, "eta0": 1e308, "loss": "squared_hinge", "average": False}
+    scores = linear.train(0, wild | {"penalty": {"name": "l2"}, "schedule": {"name": "constant"}})
+    assert np.isnan(scores).all()
+    assert scores.shape == (linear.EPOCHS,)
+
+
+def test_who_knows_the_way_walks_it() -> None:
+    config = {"alpha": 0.2, "gamma": 0.95, "epsilon": 0.1, "epsilon_decay": 1.0, "trace": 0.5}
+    scores = mazes.train(0, config | {"optimism": 1.0, "method": "q"})
+    assert scores.max() == pytest.approx(10.0 - 0.1 * 7)  # eight steps are the least from corner to corner
+    assert scores.argmax() > 0
