@@ -12,12 +12,12 @@ tenth of a second, a task's reference some two minutes, once: `CACHE` keeps what
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 from joblib import Memory
 
 from benchmarks.tasks import linear, mazes, trees
@@ -25,7 +25,7 @@ from benchmarks.tasks.task import Curve, Task
 from metahp.space import SearchSpace
 from metahp.types import Config, FloatArray, Mode
 
-CACHE = Path(tempfile.gettempdir()) / "metahp-benchmarks"
+CACHE = Path(platformdirs.user_cache_dir("metahp")) / "benchmarks"  # the user's own: what lies there is unpickled
 
 Train = Callable[[int, Config], FloatArray]
 
