@@ -239,7 +239,7 @@ class Segments:
         return self._folder(spool_id), self._accepted(spool_id), self._hospital(spool_id)
 
     def tidy(self, spool_id: str) -> None:
-        """Deletes what a killed writer left half-written; only for the owner of the spool."""
+        """Deletes what is half-written; only for the owner of the spool. Who merges just then publishes once more."""
         left = [item.name for item in self._items(spool_id) if item.name.startswith(TEMPORARY)]
         with self._explained("tidy up", self._folder(spool_id)):
             for name in left:
