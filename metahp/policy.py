@@ -30,6 +30,7 @@ from metahp.features import Points, believable, encode, full_step, passed
 from metahp.luck import dips, may_bloom, without_luck
 from metahp.predictor import Experience, Experienced, Posterior, Predictor
 from metahp.prior_predictor import PRIOR, PriorPredictor
+from metahp.starts import reports_per_start
 from metahp.types import (
     Action,
     Carrier,
@@ -73,7 +74,8 @@ class Policy:
         threshold: trials whose chance to beat the incumbent is smaller are stopped, see `metahp.certificate` for one
             that is promised; None for what ``max_false_prunes`` has usually come to, or for the chance of the newest
             proposal where that is smaller, since it is no gain to stop a trial for one that promises less. But no less
-            than ``max_false_prunes``: where nothing promises much any more, trials are only a cost.
+            than ``max_false_prunes``: where nothing promises much any more, trials are only a cost. Both are divided by
+            `metahp.starts.reports_per_start`: one more look at this trial costs so much less than a first at another.
         horizon: the fraction of a full training at which new configurations compete.
         starts: at most so many first trials come from the portfolio of past sweeps: one for each of them, but four at
             least. Where there are four, they are configurations that a past sweep has tried: on TaskSet that is better
@@ -232,7 +234,7 @@ class Policy:
         chances, hurdles, prediction = self._prospects(sweep, trials, [trial])
         likelier = int(chances[0].argmax())
         chance, score = float(chances[0, likelier]), float(hurdles[0, likelier])
-        threshold = self._least_chance
+        threshold = self._least_chance(trials)
         action = Action.STOP if chance < threshold else Action.CONTINUE
         forecast = Forecast(full, float(prediction.mean[-1]), float(prediction.std[-1]))
         reason, past = f"chance to beat {score:.4g} is {chance:.0%}", self._experience(sweep)
@@ -241,12 +243,12 @@ class Policy:
         carried_by = self._memory.carriers(past, trial)
         return Decision(action, reason, chance, threshold, forecast, model=self.version, carried_by=carried_by)
 
-    @property
-    def _least_chance(self) -> float:
+    def _least_chance(self, trials: Sequence[Trial]) -> float:
         """Trials with a smaller one are stopped."""
         if self.threshold is not None:
             return self.threshold
-        return float(np.clip(self._memory.promise, self.max_false_prunes, BELOW * self.max_false_prunes))
+        promised = np.clip(self._memory.promise, self.max_false_prunes, BELOW * self.max_false_prunes)
+        return float(promised) / reports_per_start(trials)
 
     def _most_promising(
         self,

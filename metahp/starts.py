@@ -1,0 +1,40 @@
+"""What it costs to begin a trial, against what it costs to look at a running one once more.
+
+Where a network is built and compiled for longer than it is trained between two reports, a trial that is stopped after
+its first report has wasted nearly all that it took. What a stop saves is then small, and its replacement dear.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import median
+
+from metahp.types import Trial
+
+_NOTEWORTHY = 2.0  # recorded first epochs on LCBench take up to 1.6 of the second ones, and nothing is compiled there
+
+
+def reports_per_start(trials: Sequence[Trial]) -> float:
+    """In how much time a trial comes to its first report, in units of the time from there to the second one.
+
+    Args:
+        trials: of one sweep.
+
+    Returns:
+        the median over the trials that told their times, less what training itself took until the first report, and at
+        least 1: where starts cost next to nothing, or nothing is known of them.
+    """
+    ratios = [_ratio(trial) for trial in trials if len(trial.curve) > 1]
+    known = [ratio for ratio in ratios if math.isfinite(ratio)]
+    found = median(known) if known else 1.0
+    return found if found >= _NOTEWORTHY else 1.0
+
+
+def _ratio(trial: Trial) -> float:
+    """Start and one report's training, by one report's training; NaN where times are unknown or stand still."""
+    first, second = trial.curve.measurements[:2]
+    took_s = second.elapsed_s - first.elapsed_s
+    if not (took_s > 0.0 and first.elapsed_s > 0.0):
+        return math.nan
+    return 1.0 + first.elapsed_s / took_s - first.step / (second.step - first.step)
