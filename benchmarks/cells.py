@@ -94,7 +94,13 @@ class Outcome:
 
     def at(self, trainings: float) -> float:
         """Regret after so many full trainings' worth of steps; 1 before the first report."""
-        steps = min(round(trainings * self.max_step), len(self.regret))
+        return self._after(min(round(trainings * self.max_step), len(self.regret)))
+
+    def at_time(self, trainings_s: float) -> float:
+        """Regret after so much simulated time, in median full trainings; the last one where the sweep ended before."""
+        return self._after(int(np.searchsorted(self.trainings_s, trainings_s, side="right")))
+
+    def _after(self, steps: int) -> float:
         return float(self.regret[steps - 1]) if steps else 1.0
 
 

@@ -85,6 +85,7 @@ def _write_study(directory: Path, study: Study) -> str:
             markdown(main),
             *(markdown(speed_table(study, baseline)) for baseline in baselines),
             *(markdown(_differences(study, baseline)) for baseline in baselines),
+            markdown(time_table(study, baselines[:1])),
         ]
     )
     (directory / f"{name}.md").write_text(text + "\n", encoding="utf-8")
@@ -157,6 +158,20 @@ def _differences(study: Study, baseline: str) -> Rows:
         if label != baseline:
             gaps = (study.regrets(label, b) - study.regrets(baseline, b) for b in budgets)
             rows.append([label, *(with_interval(gap) for gap in gaps)])
+    return rows
+
+
+def time_table(study: Study, baselines: Sequence[str]) -> Rows:
+    """Regret at equal simulated time: what median trainings take for each budget, all workers at work."""
+    budgets = [b for b in BUDGETS if b <= study.trainings]
+    times = [b / study.workers for b in budgets]
+    head = ["in the time of median trainings", *(f"regret @{b:g}" for b in budgets)]
+    rows = [[*head, *(f"minus {baseline}'s" for baseline in baselines)]]
+    for label in study.labels:
+        means = [with_error(study.regrets_in_time(label, time).mean(axis=1)) for time in times]
+        own = study.regrets_in_time(label, times[-1])
+        gaps = [with_interval(own - study.regrets_in_time(baseline, times[-1])) for baseline in baselines]
+        rows.append([label, *means, *gaps])
     return rows
 
 

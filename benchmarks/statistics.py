@@ -38,6 +38,10 @@ class Study:
         """Shape ``(t, s)``: normalised regret after so many full trainings' worth of steps."""
         return np.array([[own.at(trainings) for own in self.outcomes[label][task]] for task in self.tasks])
 
+    def regrets_in_time(self, label: str, trainings_s: float) -> FloatArray:
+        """Shape ``(t, s)``: normalised regret after so much simulated time, in median full trainings."""
+        return np.array([[own.at_time(trainings_s) for own in self.outcomes[label][task]] for task in self.tasks])
+
     def anytime(self, label: str, grid: FloatArray) -> FloatArray:
         """Shape ``(t, len(grid))``: regret over the budget, seeds averaged."""
         return np.array(

@@ -15,7 +15,7 @@ from benchmarks.cells import KEY, Cell, read_outcome, read_outcomes
 from benchmarks.overhead import run_overhead
 from benchmarks.publish import publish_results
 from benchmarks.replay import run_replay
-from benchmarks.report import main_table, write_report
+from benchmarks.report import main_table, time_table, write_report
 from benchmarks.second_sweep import Comparison, Pair, table
 from benchmarks.statistics import critical_difference, mean_ranks, paired_interval, speed_up, speed_up_by_task, studies
 from benchmarks.tasks import load_task
@@ -125,6 +125,21 @@ def test_the_numbers_of_the_main_table(results):
     assert speed_up(study, "portfolio (other-tasks)", "asha") > 1.0
     assert np.all(speed_up_by_task(study, "asha", "asha") >= 1.0)
     assert speed_up_by_task(study, "portfolio (other-tasks)", "asha").shape == (3,)
+
+
+def test_the_numbers_at_equal_time(results):
+    """After a fourth of the time in which four workers train a median configuration each, one training's worth."""
+    [study] = studies(list(read_outcomes(results)))
+    head, *rows = time_table(study, ["asha"])
+    table = {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+    for label in study.labels:
+        by_task = [
+            np.mean([own.regret[own.trainings_s <= 0.25].min(initial=1.0) for own in study.outcomes[label][task]])
+            for task in study.tasks
+        ]
+        assert table[label]["regret @1"].startswith(f"{np.mean(by_task):.3f} ± ")
+    assert table["asha"]["minus asha's"] == "+0.000 [+0.000, +0.000]"
+    assert table["portfolio (other-tasks)"]["minus asha's"].startswith("-")
 
 
 def test_only_pairs_that_every_method_has_are_compared(results, tmp_path):
