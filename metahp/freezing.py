@@ -2,7 +2,8 @@
 
 Swersky et al., "Freeze-Thaw Bayesian Optimization", 2014, https://arxiv.org/abs/1406.3896, choose between new and old
 trials by what they tell about the optimum; here what counts is the chance to beat the best trial, for each further step
-that a trial would take to its end. A forecast that new trials may be chosen by is at hand for old ones anyway.
+that a trial would take to its end. The start of a new or a paused one counts as the steps that fit in its time. A
+forecast that new trials may be chosen by is at hand for old ones anyway.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from metahp.features import full_step
 from metahp.policy import Policy
+from metahp.starts import steps_per_start
 from metahp.types import Action, Decision, Forecast, Prediction, Sweep, Trial, TrialStatus
 
 MARGIN = 2.0  # so much more must another one promise: changing trials is not free, and chances are not exact
@@ -37,7 +39,7 @@ def decide(
     """
     if decision.action is not Action.CONTINUE or not decision.is_predicted or decision.probability >= LIKELY:
         return decision
-    own = _promise(decision.probability, trial, full_step(sweep, trials))
+    own = _promise(decision.probability, full_step(sweep, trials) - trial.curve.last_step)
     rival = max((_of_new(policy, newest, sweep, trials), *(promise for promise, _ in _paused(policy, sweep, trials))))
     if rival < MARGIN * own:
         return decision
@@ -63,9 +65,8 @@ def _paused(policy: Policy, sweep: Sweep, trials: Sequence[Trial]) -> list[tuple
     paused = [trial for trial in trials if trial.status is TrialStatus.PAUSED]
     if not paused:
         return []
-    full = full_step(sweep, trials)
-    chances = policy.chances(sweep, trials, paused)
-    return [(_promise(chance, trial, full), trial) for chance, trial in zip(chances, paused, strict=True)]
+    chances, wanted = policy.chances(sweep, trials, paused), full_step(sweep, trials) + steps_per_start(trials)
+    return [(_promise(chance, wanted - own.curve.last_step), own) for chance, own in zip(chances, paused, strict=True)]
 
 
 def _of_new(policy: Policy, newest: Forecast | None, sweep: Sweep, trials: Sequence[Trial]) -> float:
@@ -74,9 +75,10 @@ def _of_new(policy: Policy, newest: Forecast | None, sweep: Sweep, trials: Seque
     if newest is None or not math.isfinite(score):
         return 0.0
     prediction = Prediction(np.array([newest.mean]), np.array([newest.std]))
-    return float(prediction.probability_better(score, sweep.mode)[0]) / full_step(sweep, trials)
+    chance = float(prediction.probability_better(score, sweep.mode)[0])
+    return _promise(chance, full_step(sweep, trials) + steps_per_start(trials))
 
 
-def _promise(chance: float, trial: Trial, full: int) -> float:
+def _promise(chance: float, further: float) -> float:
     """The chance to beat the best trial that each further step buys."""
-    return chance / max(full - trial.curve.last_step, 1)
+    return chance / max(further, 1.0)

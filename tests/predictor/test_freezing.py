@@ -54,6 +54,16 @@ def test_a_trial_makes_room_for_one_that_promises_twice_as_much_for_each_step(de
     assert decide(trial("running", 0.95, 8)) is Action.CONTINUE  # it has a worker
 
 
+def test_none_makes_room_where_the_other_ones_start_takes_as_long_as_its_training(knowing: Make) -> None:
+    def decided(start_s: float) -> Action:
+        timed = LearningCurve.of([(step, 0.9, start_s + step) for step in range(1, 11)])
+        trials = [replace(BEST, curve=timed), OWN]
+        return freezing.decide(knowing(), SWEEP, trials, OWN, GOES_ON, Forecast(10, 0.9, 0.1)).action
+
+    assert decided(0.0) is Action.PAUSE  # .5 in 10 steps against .2 in 8
+    assert decided(10.0) is Action.CONTINUE  # in 20
+
+
 @pytest.mark.parametrize(
     "decision",
     [

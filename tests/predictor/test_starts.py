@@ -7,7 +7,7 @@ import pytest
 
 from metahp.policy import Policy
 from metahp.space import Float, SearchSpace
-from metahp.starts import reports_per_start
+from metahp.starts import reports_per_start, steps_per_start
 from metahp.types import Action, LearningCurve, Mode, Sweep, Trial, TrialStatus
 
 LINE = SearchSpace({"x": Float(0.0, 1.5)})
@@ -23,6 +23,8 @@ def test_a_start_is_what_training_does_not_explain() -> None:
     assert reports_per_start([timed([5.0, 6.0, 9.0])]) == pytest.approx(5.0)
     assert reports_per_start([timed([24.0, 34.0], steps=[20, 30])]) == pytest.approx(1.0)  # 20 steps of 1 s, and 4 s
     assert reports_per_start([timed([60.0, 70.0], steps=[20, 30])]) == pytest.approx(5.0)  # 40 s of start for 10 s
+    assert steps_per_start([timed([5.0, 6.0, 9.0])]) == pytest.approx(4.0)
+    assert steps_per_start([timed([60.0, 70.0], steps=[20, 30])]) == pytest.approx(40.0)
 
 
 def test_the_usual_trial_counts_and_not_a_machine_that_was_busy_once() -> None:
@@ -44,6 +46,7 @@ def test_the_usual_trial_counts_and_not_a_machine_that_was_busy_once() -> None:
 )
 def test_nothing_is_made_of_times_that_say_nothing(trials: list[Trial]) -> None:
     assert reports_per_start(trials) == 1.0
+    assert steps_per_start(trials) == 0.0
 
 
 def test_a_trial_is_spared_where_another_ones_start_costs_more_than_a_look(knowing: Callable[[], Policy]) -> None:
