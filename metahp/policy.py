@@ -74,7 +74,7 @@ class Policy:
         threshold: trials whose chance to beat the incumbent is smaller are stopped, see `metahp.certificate` for one
             that is promised; None for what ``max_false_prunes`` has usually come to, or for the chance of the newest
             proposal where that is smaller, since it is no gain to stop a trial for one that promises less. But no less
-            than ``max_false_prunes``: where nothing promises much any more, trials are only a cost. Both are divided by
+            than ``max_false_prunes``: where nothing promises much any more, trials are only a cost. All are divided by
             `metahp.starts.reports_per_start`: one more look at this trial costs so much less than a first at another.
         horizon: the fraction of a full training at which new configurations compete.
         starts: at most so many first trials come from the portfolio of past sweeps: one for each of them, but four at
@@ -245,10 +245,9 @@ class Policy:
 
     def _least_chance(self, trials: Sequence[Trial]) -> float:
         """Trials with a smaller one are stopped."""
-        if self.threshold is not None:
-            return self.threshold
         promised = np.clip(self._memory.promise, self.max_false_prunes, BELOW * self.max_false_prunes)
-        return float(promised) / reports_per_start(trials)
+        threshold = float(promised) if self.threshold is None else self.threshold
+        return threshold / reports_per_start(trials)
 
     def _most_promising(
         self,

@@ -64,8 +64,9 @@ def _decided(found: Explanation) -> Iterator[str]:
         yield f"  {_when(made, moment)}: {_decision(made)}"
     if any(made.decision.stops and made.decision.is_predicted for made in found.decisions):
         yield "  (trials are stopped below four times `max_false_prunes`, for of chances below p about p / 4 come true,"
-        yield "  or below what the newest proposal promised if that was less; with `guarantee`, below what past sweeps"
-        yield "  in shadow mode vouch for)"
+        yield "  or below what the newest proposal promised if that was less; where the start of another trial takes as"
+        yield "  long as several reports, below a part of it; with `guarantee`, below what past sweeps in shadow mode"
+        yield "  vouch for)"
 
 
 def _when(made: MadeDecision, moment: datetime | None) -> str:
@@ -77,7 +78,7 @@ def _decision(made: MadeDecision) -> str:
     own = made.decision
     spared = "" if own.carried_out else "; it ran on all the same, as a sample"
     by = f", by model {made.model_version}" if made.model_version else ""
-    rule = f" (stopped below {own.threshold:.0%}{by})" if own.is_predicted else ""
+    rule = f" (stopped below {100 * own.threshold:.2g}%{by})" if own.is_predicted else ""
     return f"{own.action}, {own.reason}{rule}{spared}"
 
 
