@@ -30,7 +30,7 @@ from metahp.features import Points, believable, encode, full_step, passed
 from metahp.luck import dips, may_bloom, without_luck
 from metahp.predictor import Experience, Experienced, Posterior, Predictor
 from metahp.prior_predictor import PRIOR, PriorPredictor
-from metahp.starts import reports_per_start
+from metahp.starts import steps_per_start
 from metahp.types import (
     Action,
     Carrier,
@@ -75,7 +75,7 @@ class Policy:
             that is promised; None for what ``max_false_prunes`` has usually come to, or for the chance of the newest
             proposal where that is smaller, since it is no gain to stop a trial for one that promises less. But no less
             than ``max_false_prunes``: where nothing promises much any more, trials are only a cost. All are divided by
-            `metahp.starts.reports_per_start`: one more look at this trial costs so much less than a first at another.
+            how much more a first look at another trial costs than the next one at this: `metahp.starts`, by steps.
         horizon: the fraction of a full training at which new configurations compete.
         starts: at most so many first trials come from the portfolio of past sweeps: one for each of them, but four at
             least. Where there are four, they are configurations that a past sweep has tried: on TaskSet that is better
@@ -234,7 +234,7 @@ class Policy:
         chances, hurdles, prediction = self._prospects(sweep, trials, [trial])
         likelier = int(chances[0].argmax())
         chance, score = float(chances[0, likelier]), float(hurdles[0, likelier])
-        threshold = self._least_chance(trials)
+        threshold = self._least_chance(trials, trial)
         action = Action.STOP if chance < threshold else Action.CONTINUE
         forecast = Forecast(full, float(prediction.mean[-1]), float(prediction.std[-1]))
         reason, past = f"chance to beat {score:.4g} is {chance:.0%}", self._experience(sweep)
@@ -243,11 +243,13 @@ class Policy:
         carried_by = self._memory.carriers(past, trial)
         return Decision(action, reason, chance, threshold, forecast, model=self.version, carried_by=carried_by)
 
-    def _least_chance(self, trials: Sequence[Trial]) -> float:
-        """Trials with a smaller one are stopped."""
+    def _least_chance(self, trials: Sequence[Trial], trial: Trial) -> float:
+        """The trial is stopped with a smaller one."""
         promised = np.clip(self._memory.promise, self.max_false_prunes, BELOW * self.max_false_prunes)
         threshold = float(promised) if self.threshold is None else self.threshold
-        return threshold / reports_per_start(trials)
+        step = trial.curve.last_step
+        look = max(_next_checkpoint(step) - step, step / len(trial.curve))
+        return threshold / (1.0 + steps_per_start(trials) / look)
 
     def _most_promising(
         self,

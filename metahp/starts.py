@@ -12,29 +12,23 @@ from statistics import median
 
 from metahp.types import Measurement, Trial
 
-_NOTEWORTHY = 4.0  # recorded first epochs on LCBench often take twice as long as later ones, though nothing is compiled
+_NOTEWORTHY = 3.0  # reports; first epochs on LCBench often take twice as long as later ones, though nothing is compiled
 
 
-def reports_per_start(trials: Sequence[Trial]) -> float:
-    """In how much time a trial comes to its first report, in units of the time from there to the second one.
+def steps_per_start(trials: Sequence[Trial]) -> float:
+    """How many steps of training take as long as a trial takes to start, or to go on from a pause.
 
     Args:
         trials: of one sweep.
 
     Returns:
-        the median over the trials that told their times, less what training itself took until the first report, and at
-        least 1: where starts cost next to nothing, or nothing is known of them.
+        the median over the trials that told their times: what training itself does not explain of the time until the
+        first report. 0 where a start takes less than a few reports, or nothing is known of it.
     """
-    ratios = [_ratio(first, second) for first, second in _begun(trials)]
-    known = [ratio for ratio in ratios if math.isfinite(ratio)]
-    found = median(known) if known else 1.0
-    return found if found >= _NOTEWORTHY else 1.0
-
-
-def steps_per_start(trials: Sequence[Trial]) -> float:
-    """How many steps of training take as long as a trial takes to start, or to go on from a pause; see above."""
-    gaps = [second.step - first.step for first, second in _begun(trials)]
-    return (reports_per_start(trials) - 1.0) * median(gaps or [0])
+    begun = _begun(trials)
+    known = [reports for reports in (_reports_per_start(*pair) for pair in begun) if math.isfinite(reports)]
+    reports = median(known or [0.0])
+    return reports * median(second.step - first.step for first, second in begun) if reports >= _NOTEWORTHY else 0.0
 
 
 def _begun(trials: Sequence[Trial]) -> list[tuple[Measurement, Measurement]]:
@@ -42,9 +36,9 @@ def _begun(trials: Sequence[Trial]) -> list[tuple[Measurement, Measurement]]:
     return [(reports[0], reports[1]) for trial in trials if len(reports := trial.curve.measurements) > 1]
 
 
-def _ratio(first: Measurement, second: Measurement) -> float:
-    """Start and one report's training, by one report's training; NaN where times are unknown or stand still."""
+def _reports_per_start(first: Measurement, second: Measurement) -> float:
+    """In units of the time between the two; NaN where times are unknown or stand still."""
     took_s = second.elapsed_s - first.elapsed_s
     if not (took_s > 0.0 and first.elapsed_s > 0.0):
         return math.nan
-    return 1.0 + first.elapsed_s / took_s - first.step / (second.step - first.step)
+    return first.elapsed_s / took_s - first.step / (second.step - first.step)

@@ -7,7 +7,7 @@ import pytest
 
 from metahp.policy import Policy
 from metahp.space import Float, SearchSpace
-from metahp.starts import reports_per_start, steps_per_start
+from metahp.starts import steps_per_start
 from metahp.types import Action, LearningCurve, Mode, Sweep, Trial, TrialStatus
 
 LINE = SearchSpace({"x": Float(0.0, 1.5)})
@@ -20,16 +20,14 @@ def timed(seconds: Sequence[float], x: float = 0.5, steps: Sequence[int] | None 
 
 
 def test_a_start_is_what_training_does_not_explain() -> None:
-    assert reports_per_start([timed([5.0, 6.0, 9.0])]) == pytest.approx(5.0)
-    assert reports_per_start([timed([24.0, 34.0], steps=[20, 30])]) == pytest.approx(1.0)  # 20 steps of 1 s, and 4 s
-    assert reports_per_start([timed([60.0, 70.0], steps=[20, 30])]) == pytest.approx(5.0)  # 40 s of start for 10 s
     assert steps_per_start([timed([5.0, 6.0, 9.0])]) == pytest.approx(4.0)
+    assert steps_per_start([timed([24.0, 34.0], steps=[20, 30])]) == 0.0  # 20 steps of 1 s, and 4 s
     assert steps_per_start([timed([60.0, 70.0], steps=[20, 30])]) == pytest.approx(40.0)
 
 
 def test_the_usual_trial_counts_and_not_a_machine_that_was_busy_once() -> None:
-    assert reports_per_start([timed([5.0, 6.0]), timed([7.0, 8.0]), timed([900.0, 900.1])]) == pytest.approx(7.0)
-    assert reports_per_start([timed([1.5, 2.5])]) == 1.0  # a first epoch is often a bit longer
+    assert steps_per_start([timed([5.0, 6.0]), timed([7.0, 8.0]), timed([900.0, 900.1])]) == pytest.approx(6.0)
+    assert steps_per_start([timed([3.0, 4.0])]) == 0.0  # a first epoch is often longer
 
 
 @pytest.mark.parametrize(
@@ -45,19 +43,19 @@ def test_the_usual_trial_counts_and_not_a_machine_that_was_busy_once() -> None:
     ],
 )
 def test_nothing_is_made_of_times_that_say_nothing(trials: list[Trial]) -> None:
-    assert reports_per_start(trials) == 1.0
     assert steps_per_start(trials) == 0.0
 
 
 def test_a_trial_is_spared_where_another_ones_start_costs_more_than_a_look(knowing: Callable[[], Policy]) -> None:
-    """Both are the same but for the clock: a chance of some 3 % is too small where a start costs nothing."""
-    sweep = Sweep("s", LINE, "score", Mode.MAX, 10)
+    """All are the same but for the clock and the age: a chance of some 3 % is too small where a start costs nothing."""
+    sweep = Sweep("s", LINE, "score", Mode.MAX, 1000)
 
-    def decided(start_s: float) -> tuple[Action, float]:
-        best = timed([start_s + step for step in range(1, 11)], x=0.9, score=0.7)
-        own = timed([start_s + 1.0], x=0.51)
+    def decided(start_s: float, steps: int = 1) -> tuple[Action, float]:
+        best = timed([start_s + step for step in range(1, 1001)], x=0.9, score=0.7)
+        own = timed([start_s + step for step in range(1, steps + 1)], x=0.51)
         decision = knowing().decide(sweep, [best, own], own)
         return decision.action, decision.threshold
 
     assert decided(0.0) == (Action.STOP, pytest.approx(0.2))
     assert decided(9.0) == (Action.CONTINUE, pytest.approx(0.02))
+    assert decided(9.0, steps=20) == (Action.STOP, pytest.approx(0.2 / (1 + 9 / 5)))  # the next look is after 25
