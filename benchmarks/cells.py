@@ -94,14 +94,21 @@ class Outcome:
 
     def at(self, trainings: float) -> float:
         """Regret after so many full trainings' worth of steps; 1 before the first report."""
-        return self._after(min(round(trainings * self.max_step), len(self.regret)))
-
-    def at_time(self, trainings_s: float) -> float:
-        """Regret after so much simulated time, in median full trainings; the last one where the sweep ended before."""
-        return self._after(int(np.searchsorted(self.trainings_s, trainings_s, side="right")))
-
-    def _after(self, steps: int) -> float:
+        steps = min(round(trainings * self.max_step), len(self.regret))
         return float(self.regret[steps - 1]) if steps else 1.0
+
+    def over_time(self, grid: FloatArray, *, own_s: bool = False) -> FloatArray:
+        """Regret at n simulated times, in median full trainings; 1 before the first report, the last one after the end.
+
+        Args:
+            grid: shape ``(n,)``.
+            own_s: whether the method's own seconds count.
+
+        Returns:
+            shape ``(n,)``.
+        """
+        times = self.trainings_s + (self.overhead_s / self.training_unit_s if own_s else 0.0)
+        return np.concatenate([[1.0], self.regret])[np.searchsorted(times, grid, side="right")]
 
 
 def write_outcome(directory: Path, cell: Cell, task: Task, replay: Replay, facts: dict[str, Any]) -> None:

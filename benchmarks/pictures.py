@@ -53,11 +53,7 @@ def draw_anytime(study: Study, path: Path) -> None:
 
 def _over_time(outcomes: list[Outcome], grid: FloatArray, *, own_s: bool) -> FloatArray:
     """Mean regret at times in full trainings; 1 before the first report."""
-    curves = []
-    for own in outcomes:
-        times = own.trainings_s + (own.overhead_s / own.training_unit_s if own_s else 0.0)
-        curves.append(np.concatenate([[1.0], own.regret])[np.searchsorted(times, grid, side="right")])
-    mean: FloatArray = np.mean(curves, axis=0)
+    mean: FloatArray = np.mean([own.over_time(grid, own_s=own_s) for own in outcomes], axis=0)
     return mean
 
 

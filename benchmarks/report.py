@@ -97,7 +97,7 @@ def _write_study(directory: Path, study: Study) -> str:
 
 def main_table(study: Study) -> Rows:
     """One row per method, the best last regret first; the first row names the columns."""
-    budgets = [b for b in BUDGETS if b <= study.trainings]
+    budgets = study.budgets
     head = ["method", *(f"regret @{b:g}" for b in budgets), "median", "rank", "AUC"]
     head += ["stopped", "falsely", "worst task", "trials", "own s", "before s"]
     ranks = mean_ranks(study, study.trainings)
@@ -152,7 +152,7 @@ def _times(ratio: float) -> str:
 
 def _differences(study: Study, baseline: str) -> Rows:
     """Paired differences to a baseline with 95 % bootstrap intervals over tasks and seeds."""
-    budgets = [b for b in BUDGETS if b <= study.trainings]
+    budgets = study.budgets
     rows = [[f"regret minus that of {baseline}", *(f"@{b:g}" for b in budgets)]]
     for label in study.labels:
         if label != baseline:
@@ -163,14 +163,12 @@ def _differences(study: Study, baseline: str) -> Rows:
 
 def time_table(study: Study, baselines: Sequence[str]) -> Rows:
     """Regret at equal simulated time: what median trainings take for each budget, all workers at work."""
-    budgets = [b for b in BUDGETS if b <= study.trainings]
-    times = [b / study.workers for b in budgets]
-    head = ["in the time of median trainings", *(f"regret @{b:g}" for b in budgets)]
+    regrets = {label: study.over_time(label, np.array(study.budgets) / study.workers) for label in study.labels}
+    head = ["in the time of median trainings", *(f"regret @{b:g}" for b in study.budgets)]
     rows = [[*head, *(f"minus {baseline}'s" for baseline in baselines)]]
-    for label in study.labels:
-        means = [with_error(study.regrets_in_time(label, time).mean(axis=1)) for time in times]
-        own = study.regrets_in_time(label, times[-1])
-        gaps = [with_interval(own - study.regrets_in_time(baseline, times[-1])) for baseline in baselines]
+    for label, own in regrets.items():
+        means = [with_error(by_task) for by_task in own.mean(axis=1).T]
+        gaps = [with_interval((own - regrets[baseline])[:, :, -1]) for baseline in baselines]
         rows.append([label, *means, *gaps])
     return rows
 

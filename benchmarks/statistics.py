@@ -38,9 +38,9 @@ class Study:
         """Shape ``(t, s)``: normalised regret after so many full trainings' worth of steps."""
         return np.array([[own.at(trainings) for own in self.outcomes[label][task]] for task in self.tasks])
 
-    def regrets_in_time(self, label: str, trainings_s: float) -> FloatArray:
-        """Shape ``(t, s)``: normalised regret after so much simulated time, in median full trainings."""
-        return np.array([[own.at_time(trainings_s) for own in self.outcomes[label][task]] for task in self.tasks])
+    def over_time(self, label: str, grid: FloatArray) -> FloatArray:
+        """Shape ``(t, s, len(grid))``: normalised regret at simulated times, in median full trainings."""
+        return np.array([[own.over_time(grid) for own in self.outcomes[label][task]] for task in self.tasks])
 
     def anytime(self, label: str, grid: FloatArray) -> FloatArray:
         """Shape ``(t, len(grid))``: regret over the budget, seeds averaged."""
@@ -51,6 +51,11 @@ class Study:
     def of(self, label: str) -> list[Outcome]:
         """All outcomes of a method."""
         return [own for task in self.tasks for own in self.outcomes[label][task]]
+
+    @property
+    def budgets(self) -> list[float]:
+        """Those of `BUDGETS` that the sweeps had."""
+        return [budget for budget in BUDGETS if budget <= self.trainings]
 
     @property
     def trainings(self) -> float:

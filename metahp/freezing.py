@@ -65,8 +65,8 @@ def _paused(policy: Policy, sweep: Sweep, trials: Sequence[Trial]) -> list[tuple
     paused = [trial for trial in trials if trial.status is TrialStatus.PAUSED]
     if not paused:
         return []
-    chances, wanted = policy.chances(sweep, trials, paused), full_step(sweep, trials) + steps_per_start(trials)
-    return [(_promise(chance, wanted - own.curve.last_step), own) for chance, own in zip(chances, paused, strict=True)]
+    chances, anew = policy.chances(sweep, trials, paused), _steps_anew(sweep, trials)
+    return [(_promise(chance, anew - own.curve.last_step), own) for chance, own in zip(chances, paused, strict=True)]
 
 
 def _of_new(policy: Policy, newest: Forecast | None, sweep: Sweep, trials: Sequence[Trial]) -> float:
@@ -76,7 +76,12 @@ def _of_new(policy: Policy, newest: Forecast | None, sweep: Sweep, trials: Seque
         return 0.0
     prediction = Prediction(np.array([newest.mean]), np.array([newest.std]))
     chance = float(prediction.probability_better(score, sweep.mode)[0])
-    return _promise(chance, full_step(sweep, trials) + steps_per_start(trials))
+    return _promise(chance, _steps_anew(sweep, trials))
+
+
+def _steps_anew(sweep: Sweep, trials: Sequence[Trial]) -> float:
+    """Of a full training, its start counted."""
+    return full_step(sweep, trials) + steps_per_start(trials)
 
 
 def _promise(chance: float, further: float) -> float:

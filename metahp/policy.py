@@ -248,7 +248,7 @@ class Policy:
         promised = np.clip(self._memory.promise, self.max_false_prunes, BELOW * self.max_false_prunes)
         threshold = float(promised) if self.threshold is None else self.threshold
         step = trial.curve.last_step
-        look = max(_next_checkpoint(step) - step, step / len(trial.curve))
+        look = max(_next_checkpoint(step) - step, step / len(trial.curve))  # reports may be rarer than checkpoints
         return threshold / (1.0 + steps_per_start(trials) / look)
 
     def _most_promising(
